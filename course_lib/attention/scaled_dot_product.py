@@ -1,0 +1,163 @@
+"""Scaled dot-product attention: every query takes a weighted mean of the values."""
+
+import numpy as np
+
+from course_lib.attention.arguments import (
+    check_heads,
+    check_mask,
+    check_query_key_value,
+    resolve_scale,
+    shape_of_scores,
+    working_dtype,
+)
+from course_lib.attention.functional import softmax_in_place
+
+NAME = "scaled_dot_product_attention"
+
+
+@np.errstate(all="ignore")  # exp may underflow to 0; NaN shows in the result itself
+def scaled_dot_product_attention(
+    query,
+    key,
+    value,
+    attn_mask=None,
+    *,
+    is_causal=False,
+    scale=None,
+    enable_gqa=False,
+    return_weights=False,
+):
+    """Mix the values, for each query by how well it matches each key.
+
+    Parameters
+    ----------
+    query : ndarray (..., heads, query, head_size) of float16, float32 or float64
+        Leading axes are optional and broadcast. No argument is ever changed.
+    key : ndarray (..., heads, key, head_size), dtype of `query`
+    value : ndarray (..., heads, key, value_size), dtype of `query`
+    attn_mask : ndarray, broadcastable to the scores (..., heads, query, key), optional
+        Boolean: True = may attend. Or float, with the dtype of `query`: added to the
+        scores; -inf blocks exactly as False does.
+    is_causal : bool, default False
+        Query i may attend to keys 0..i only, counted from the start even where the
+        lengths differ (top-left, as torch). With `attn_mask`, both must allow.
+    scale : float, optional
+        Factor on the dot products. Default 1/sqrt(head_size).
+    enable_gqa : bool, default False
+        Grouped queries: each head of key and value serves several heads of the query.
+    return_weights : bool, default False
+        Return (output, weights).
+
+    Returns
+    -------
+    output : ndarray (..., heads, query, value_size), dtype of `query`
+        Within the range of the values that the query may attend to.
+    weights : ndarray (..., heads, query, key), dtype of `query`
+        In [0, 1]. A row sums to 1, or is exactly 0 where a query may attend to nothing.
+
+    Raises
+    ------
+    TypeError
+        No NumPy array (a list, a tensor); a dtype other than the three floats, or
+        unequal ones; an integer mask; a scale that is no number.
+    ValueError
+        Shapes that do not fit each other; a scale that is not finite.
+
+    Notes
+    -----
+    Attention(Q, K, V) = softmax(Q Kᵀ / sqrt(d_k)) V: Vaswani et al. 2017, "Attention Is
+    All You Need" (arXiv:1706.03762), section 3.2.1, equation 1; why the square root:
+    footnote 4 there. Float16 is computed in float32.
+
+    A query that may attend to nothing gets exact zeros. The lowest finite float is not
+    -inf: added to a whole row, `np.finfo(dtype).min` of float32 and float64 swallows
+    every score, so the weights are equal and the output is mean(V). That of float16,
+    -65504, cancels in the softmax instead, as the scores are float32: the row attends
+    as if unmasked, within 1 %. Mask with booleans or -inf.
+
+    A NaN in a query makes its own row NaN. Without keys the output is 0; with
+    `head_size` 0 every score is 0, so the output is mean(V).
+
+    Differs from `torch.nn.functional.scaled_dot_product_attention`: `attn_mask` and
+    `is_causal` may be combined; NaN or infinity in a key or value reaches only the
+    queries that may attend to it (torch: 0 * NaN = NaN); a NaN query that may attend to
+    nothing gives 0; a float mask needs the dtype of `query`, because float64's lowest
+    finite number would become -inf in float32; a NaN or infinite `scale` is an error;
+    there is no dropout; the weights can be had.
+
+    Taught in: lesson 11.
+
+    Examples
+    --------
+    Scores 2 log(3) and 0, times 1/sqrt(4), so that the weights are as 3 to 1:
+
+    >>> query = np.array([[2 * np.log(3), 0, 0, 0]])
+    >>> key = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0]])
+    >>> value = np.array([[0.0], [8.0]])
+    >>> output, weights = scaled_dot_product_attention(
+    ...     query, key, value, return_weights=True
+    ... )
+    >>> weights.round(3), output.round(3)
+    (array([[0.75, 0.25]]), array([[2.]]))
+    """
+    check_query_key_value(NAME, query, key, value)
+    if enable_gqa:
+        check_heads(NAME, query, key, value)
+        key, value = repeat_heads(query, key), repeat_heads(query, value)
+    scores_shape = shape_of_scores(NAME, query, key, value)
+    check_mask(NAME, attn_mask, query.dtype, scores_shape)
+    scale = resolve_scale(NAME, scale, query)
+
+    dtype = query.dtype
+    # Row-major, so that the same numbers give the same bits whatever their strides.
+    query, key, value = (
+        np.ascontiguousarray(array, dtype=working_dtype(dtype))
+        for array in (query, key, value)
+    )
+    # One buffer (..., query, key) is first the scores and then the weights. The query
+    # is scaled instead of the scores: it has fewer entries.
+    weights = masked_scores(query * scale, key, attn_mask, is_causal)
+    # Remember who is blocked if a value is NaN or infinite: 0 * NaN would be NaN.
+    blocked = None if np.isfinite(value).all() else np.isneginf(weights)
+    softmax_in_place(weights)
+    if blocked is None:
+        output = weights @ value
+    else:
+        output = sum_unblocked(weights, value, blocked)
+    output = output.astype(dtype, copy=False)
+    return (output, weights.astype(dtype, copy=False)) if return_weights else output
+
+
+def repeat_heads(query, array):
+    """Repeat each head of `key` or `value` for the heads of the query it serves."""
+    group = query.shape[-3] // max(array.shape[-3], 1)
+    return np.repeat(array, group, axis=-3)
+
+
+def masked_scores(query, key, attn_mask, is_causal):
+    """Return query keyᵀ (..., query, key), and -inf where a query may not attend."""
+    scores = query @ key.swapaxes(-1, -2)
+    if attn_mask is not None:
+        allowed = attn_mask
+        if attn_mask.dtype != bool:
+            scores += attn_mask
+            allowed = ~np.isneginf(attn_mask)
+        # Written, not added: NaN - inf would stay NaN.
+        np.copyto(scores, -np.inf, where=~allowed)
+    if is_causal:
+        allowed = np.tri(*scores.shape[-2:], dtype=bool)  # row i: True for keys 0..i
+        np.copyto(scores, -np.inf, where=~allowed)
+    return scores
+
+
+def sum_unblocked(weights, value, blocked):
+    """Return weights @ value; NaN or infinity gets through where not blocked."""
+    finite = np.isfinite(value)
+    output = weights @ np.where(finite, value, 0)
+    bad_keys = ~finite.all(axis=-1)  # (..., key)
+    for position in np.flatnonzero(bad_keys.any(axis=tuple(range(value.ndim - 2)))):
+        weight = weights[..., position, None]  # (..., query, 1)
+        row = value[..., None, position, :]  # (..., 1, value_size)
+        row = np.where(np.isfinite(row), 0, row)
+        output += np.where(blocked[..., position, None], 0, weight * row)
+    return output
