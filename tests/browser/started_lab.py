@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import types
+import urllib.error
 import urllib.request
 
 from course_lib import environment
@@ -39,12 +40,24 @@ def start_lab(lessons, *words):
     for line in process.stdout:
         said.append(line)
         if found := re.search(r"http://127\.0\.0\.1\S*token=\w+", line):
-            urllib.request.urlopen(found.group(), timeout=10).close()
+            wait_until_it_answers(found.group())
             seconds = time.monotonic() - started
             return types.SimpleNamespace(
                 process=process, url=found.group(), seconds=seconds, said="".join(said)
             )
     raise AssertionError(f"lab ended before it served:\n{''.join(said)}")
+
+
+def wait_until_it_answers(url, seconds=30):
+    """JupyterLab prints its address shortly before it listens there."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return urllib.request.urlopen(url, timeout=10).close()
+        except urllib.error.URLError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
 
 
 def stop(process):
