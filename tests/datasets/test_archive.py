@@ -44,6 +44,10 @@ class Index(http.server.BaseHTTPRequestHandler):
             return self.answer(b"<!DOCTYPE html><html>Please sign in</html>")
         if self.illness == "cut":
             return self.answer(self.content[:99999], len(self.content))
+        if self.illness == "slow":
+            self.answer(self.content[:99999], len(self.content))
+            time.sleep(3)  # longer than that test waits for a first sign
+            return self.wfile.write(self.content[99999:])
         return self.answer(self.content)
 
     def answer(self, body, length=None):
@@ -135,7 +139,6 @@ NOT_REACHED = "no package index with vaderSentiment==0.5 could be reached"
         ("portal", NOT_REACHED),
         ("html", "the package index sent a file with SHA-256"),
         ("cut", "the package index sent a file with SHA-256"),
-        pytest.param("silent", "", marks=pytest.mark.slow),
     ],
 )
 def test_an_ill_index_gives_one_sentence_in_ten_seconds(
@@ -151,12 +154,20 @@ def test_an_ill_index_gives_one_sentence_in_ten_seconds(
 
 
 @pytest.mark.slow
-def test_a_download_that_stalls_is_given_up(index, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("illness", "reason"), [("silent", NOT_REACHED), ("stalls", "timed out")]
+)
+def test_an_index_that_falls_silent_is_given_up(
+    index, illness, reason, tmp_path, monkeypatch
+):
+    assert 2 * archive._TIMEOUT < archive._PATIENCE < 10
     monkeypatch.setattr(archive, "_TIMEOUT", 1)
-    index.illness = "stalls"
+    index.illness = illness
+    start = time.monotonic()
     with pytest.raises(RuntimeError) as error:
         fetch_reviews(tmp_path)
-    assert_tells_what_to_do(error, tmp_path, "pip could not get it", "timed out")
+    assert time.monotonic() - start < 6
+    assert_tells_what_to_do(error, tmp_path, reason)
     assert left_in(tmp_path) == []
 
 
@@ -178,11 +189,25 @@ def test_a_name_server_that_never_answers_is_not_waited_for(
     assert left_in(tmp_path) == []
 
 
-def test_a_slow_download_that_has_begun_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "_PATIENCE", 0.3)
-    code = f"import time; print('Downloading {ARCHIVE}', flush=True); time.sleep(0.7)"
-    log = tmp_path / "log"
-    assert archive._run([sys.executable, "-c", code], None, log) == 0
+@pytest.mark.slow
+def test_a_slow_download_that_has_begun_is_waited_for(index, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_PATIENCE", 2.5)
+    index.illness = "slow"
+    start = time.monotonic()
+    assert fetch_reviews(tmp_path).read_bytes() == genuine()
+    assert time.monotonic() - start > 2.5
+
+
+def test_a_download_that_is_given_up_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_PATIENCE", 0.5)
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+    command = [sys.executable, "-c", code + "time.sleep(30)", str(tmp_path / "pid")]
+    start = time.monotonic()
+    with pytest.raises(archive._DownloadError):
+        archive._run(command, None, tmp_path)
+    assert time.monotonic() - start < 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_without_network_the_cached_copy_serves(no_index, tmp_path):
@@ -345,7 +370,7 @@ def start_fetching(folder):
 def test_ctrl_c_leaves_nothing(index, tmp_path):
     index.illness = "stalls"
     process = start_fetching(tmp_path)
-    while not list(tmp_path.glob(".fetch-*/log.txt")):
+    while not list(tmp_path.glob(f".fetch-*/**/{ARCHIVE}")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=5)

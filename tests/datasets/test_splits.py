@@ -91,6 +91,7 @@ def test_groups_are_the_connected_components(texts):
             reached |= new
             frontier += new
         assert {name for name in texts if groups[name] == groups[start]} == reached
+        assert groups[start] == min(splits.document_of(n) or n for n in reached)
 
 
 @given(st.dictionaries(NAMES, TEXTS), st.randoms())
