@@ -9,7 +9,6 @@ from course_lib.attention.arguments import (
 )
 
 
-@np.errstate(all="ignore")  # exp may underflow to 0; NaN shows in the result itself
 def softmax(scores, axis=-1):
     """Turn scores into weights between 0 and 1 that sum to 1 along one axis.
 
@@ -56,8 +55,9 @@ def softmax(scores, axis=-1):
     check_axis("softmax", "scores", scores, axis)
     # Row-major, so that the sums run in one order whatever the strides of the input.
     weights = np.array(scores, dtype=working_dtype(scores.dtype), order="C")
-    softmax_in_place(weights, axis)
-    return weights.astype(scores.dtype, copy=False)
+    with np.errstate(all="ignore"):  # exp may underflow to 0; NaN shows in the result
+        softmax_in_place(weights, axis)
+        return weights.astype(scores.dtype, copy=False)
 
 
 def softmax_in_place(scores, axis=-1):

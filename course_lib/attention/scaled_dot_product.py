@@ -15,7 +15,6 @@ from course_lib.attention.functional import softmax_in_place
 NAME = "scaled_dot_product_attention"
 
 
-@np.errstate(all="ignore")  # exp may underflow to 0; NaN shows in the result itself
 def scaled_dot_product_attention(
     query,
     key,
@@ -108,6 +107,14 @@ def scaled_dot_product_attention(
     check_mask(NAME, attn_mask, query.dtype, scores_shape)
     scale = resolve_scale(NAME, scale, query)
 
+    # exp may underflow to 0, and a NaN shows in the result: no warnings.
+    with np.errstate(all="ignore"):
+        weights, output = attend(query, key, value, attn_mask, is_causal, scale)
+    return (output, weights) if return_weights else output
+
+
+def attend(query, key, value, attn_mask, is_causal, scale):
+    """Return weights and output for arguments that have been checked."""
     dtype = query.dtype
     # Row-major, so that the same numbers give the same bits whatever their strides.
     query, key, value = (
@@ -124,8 +131,7 @@ def scaled_dot_product_attention(
         output = weights @ value
     else:
         output = sum_unblocked(weights, value, blocked)
-    output = output.astype(dtype, copy=False)
-    return (output, weights.astype(dtype, copy=False)) if return_weights else output
+    return weights.astype(dtype, copy=False), output.astype(dtype, copy=False)
 
 
 def repeat_heads(query, array):
