@@ -23,14 +23,14 @@ def lab_environment(lessons):
     return os.environ | {"COURSE_MY_LESSONS": str(lessons), "PYTHONPATH": offline}
 
 
-def start_lab(lessons, *words):
+def start_lab(lessons, *words, **variables):
     """Start `lab`; return its process, address and the seconds until it answered."""
     command = [sys.executable, "-m", "course_lib", "lab", "--no-browser", *words]
     started = time.monotonic()
     process = subprocess.Popen(
         command,
         cwd=COURSE,
-        env=lab_environment(lessons),
+        env=lab_environment(lessons) | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

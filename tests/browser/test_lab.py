@@ -57,9 +57,10 @@ def test_a_lesson_runs_offline_and_shows_its_heat_map(lab, page, path, heat_map)
     assert page.elsewhere == []
 
 
-def test_a_second_start_brings_nothing_new_and_answers(lab):
-    again = start_lab(lab.lessons)
+def test_a_second_start_brings_nothing_new_and_answers(lab, tmp_path):
+    again = start_lab(lab.lessons, HOME=str(tmp_path))
     stop(again.process)
+    assert list(tmp_path.iterdir()) == []  # nothing is written outside the checkout
     assert "new lesson" not in again.said
     assert "Setting up" not in again.said
     assert "is taken" in again.said  # the first one still runs on port 8888
