@@ -7,7 +7,7 @@ standard library alone; what needs packages is imported inside `run`.
 import argparse
 import importlib
 
-NAMES = ["lab", "reset", "test", "bench", "doctor"]
+NAMES = ["lab", "reset", "progress", "test", "bench", "doctor"]
 
 
 def parser():

@@ -66,7 +66,7 @@ def make_server(options):
         f"--ServerApp.port={port}",
         f"--LabApp.default_url=/lab/tree/{first}",
         "--Application.log_level=WARN",
-        # It would look for language servers with npm, which writes into the home folder.
+        # It would look for language servers with npm, which writes into the home.
         "--LanguageServerManager.autodetect=False",
     ]
     if options.no_browser:

@@ -26,6 +26,7 @@ def run(path, home):
         name: str(home)
         for name in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "MPLCONFIGDIR", "IPYTHONDIR")
     }
+    elsewhere["COURSE_PROGRESS"] = str(home / "progress.json")
     offline = {"PYTHONPATH": str(COURSE / "tests" / "no_network")}
     client = NotebookClient(
         nbformat.read(path, as_version=4),
