@@ -147,12 +147,18 @@ class Checker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout=5)
         kill_all(family)
-        deadline = time.monotonic() + 1
-        while kill_all(marked(self.token.hex())) and time.monotonic() < deadline:
-            time.sleep(0.005)
+        self.end_strays()
         self.process.stdin.close()
         self.process.stdout.close()
         shutil.rmtree(self.room, ignore_errors=True)
+
+    def end_strays(self, seconds=1.0):
+        """Kill whatever bears the mark, until none has been seen three times."""
+        # Once is not enough: one that is born while the list is made is not on it.
+        deadline, quiet = time.monotonic() + seconds, 0
+        while quiet < 3 and time.monotonic() < deadline:
+            quiet = 0 if kill_all(marked(self.token.hex())) else quiet + 1
+            time.sleep(0.005)
 
 
 def wait_for(pipe, what, deadline):
