@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from course_lib.exercises import asking, questions
+from course_lib.exercises.questions import asking, questions
 
 COURSE = Path(__file__).resolve().parent.parent
 PACKAGE = COURSE / "course_lib"

@@ -8,9 +8,9 @@ wrong with it. `hint` and `solution` help, `progress` shows what is done, `predi
 from course_lib.exercises.checking import check
 from course_lib.exercises.hints import hint, solution
 from course_lib.exercises.lessons import all_exercises
-from course_lib.exercises.predict import predict
 from course_lib.exercises.progress import progress
-from course_lib.exercises.quiz import quiz
+from course_lib.exercises.questions.predict import predict
+from course_lib.exercises.questions.quiz import quiz
 
 # `exercises.all()` reads well; to be imported by name there is `all_exercises`.
 all = all_exercises

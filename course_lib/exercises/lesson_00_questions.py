@@ -1,7 +1,6 @@
 """The questions of lesson 00: two predictions, and the quiz."""
 
-from course_lib.exercises.predictions import prediction
-from course_lib.exercises.questions import question
+from course_lib.exercises.questions import prediction, question
 
 prediction(
     "00.p1",

@@ -1,7 +1,6 @@
 """The questions of lesson 11: seven predictions, and the quiz."""
 
-from course_lib.exercises.predictions import prediction
-from course_lib.exercises.questions import question
+from course_lib.exercises.questions import prediction, question
 
 # --- predictions, in the order of the lesson ------------------------------------------
 

@@ -19,7 +19,7 @@ from course_lib.exercises.advice import alike
 from course_lib.exercises.answers import type_name
 from course_lib.exercises.differences import Finding, Rule, compare
 from course_lib.exercises.exercise import Exercise, Misconception
-from course_lib.exercises.wire import Foreign, Tensor
+from course_lib.exercises.worker.wire import Foreign, Tensor
 
 SCALARS = {kind for kind in np.sctypeDict.values() if np.dtype(kind).kind in "biufc"}
 PYTHON = {"b": bool, "i": int, "u": int, "f": float, "c": complex}

@@ -7,7 +7,8 @@ import time
 import numpy as np
 from measure import Row, compare, timed
 
-from course_lib.exercises import process, worker
+from course_lib.exercises import worker
+from course_lib.exercises.worker import process
 
 FIRST_GOAL, TORCH_GOAL, LATER_GOAL, OVERRUN_GOAL = 3.0, 8.0, 0.06, 1.0  # seconds
 GROWTH_GOAL, CHECKS = 5 * 2**20, 500  # bytes over so many checks

@@ -15,8 +15,8 @@ import os
 
 os.environ["COURSE_PROGRESS"] = {progress}
 from course_lib.exercises import predict, quiz
-from course_lib.exercises.predictions import prediction
-from course_lib.exercises.questions import question
+from course_lib.exercises.questions.predictions import prediction
+from course_lib.exercises.questions.questions import question
 
 prediction(
     "99.p1",

@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from course_lib.exercises import exercise as exercise_module
-from course_lib.exercises import hints, lessons, process, progress_file, verdict, worker
+from course_lib.exercises import hints, lessons, progress_file, verdict, worker
+from course_lib.exercises.worker import process
 
 LIMIT = 0.5  # seconds for an answer here; a lesson allows at least 5
 

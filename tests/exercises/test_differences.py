@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course_lib.exercises.differences import Rule, compare, describe, equal, numbers
-from course_lib.exercises.wire import Foreign, Tensor
+from course_lib.exercises.worker.wire import Foreign, Tensor
 
 RULE = Rule()
 WANTED = np.arange(1.0, 36.0).reshape(5, 7)

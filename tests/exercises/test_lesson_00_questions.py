@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_lib.datasets import load_reviews
-from course_lib.exercises import asking, predictions
+from course_lib.exercises.questions import asking, predictions
 from course_lib.models import load_encoder, load_tokenizer
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from course_lib.attention import scaled_dot_product_attention, softmax
-from course_lib.exercises import asking, predictions, questions
+from course_lib.exercises.questions import asking, predictions, questions
 
 asking.load_lesson("11")
 ANSWERS = {id: made.answer for id, made in predictions.PREDICTIONS.items()}

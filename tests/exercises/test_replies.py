@@ -7,7 +7,7 @@ from course_lib.exercises import worker
 from course_lib.exercises.exercise import exercise
 from course_lib.exercises.replies import Run, reply
 from course_lib.exercises.verdict import try_here
-from course_lib.exercises.wire import Foreign, Tensor
+from course_lib.exercises.worker.wire import Foreign, Tensor
 
 ABOUT = {"difficulty": 1, "minutes": 2, "section": "3 · Shares"}
 

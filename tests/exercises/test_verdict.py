@@ -16,7 +16,7 @@ from course_lib.exercises.verdict import (
     slowest_allowed,
     try_here,
 )
-from course_lib.exercises.wire import Foreign, Tensor
+from course_lib.exercises.worker.wire import Foreign, Tensor
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import numpy as np
 import psutil
 import pytest
 
-from course_lib.exercises import process, worker
-from course_lib.exercises.worker import Foreign, Outcome, Tensor
+from course_lib.exercises import worker
+from course_lib.exercises.worker import Foreign, Outcome, Tensor, process
 
 X = np.random.default_rng(0).normal(size=(3, 5))
 COURSE = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from course_lib.exercises import wire
-from course_lib.exercises.wire import Encoder, Foreign, Malformed, Tensor
+from course_lib.exercises.worker import wire
+from course_lib.exercises.worker.wire import Encoder, Foreign, Malformed, Tensor
 
 TOKEN = bytes(range(16))
 

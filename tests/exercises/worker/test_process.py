@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from course_lib.exercises import process, wire
-from course_lib.exercises.process import Checker, Gone, Late
+from course_lib.exercises.worker import process, wire
+from course_lib.exercises.worker.process import Checker, Gone, Late
 
 HEAD = """
 import json, os, sys, time

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import cloudpickle
 
-from course_lib.exercises.guard import LIBRARY, find_loaded
-from course_lib.exercises.stuck import explain
+from course_lib.exercises.worker.guard import LIBRARY, find_loaded
+from course_lib.exercises.worker.stuck import explain
 
 SIZE_LIMIT = 64 * 2**20  # bytes of one packed answer
 TIME_LIMIT = 5.0  # seconds for packing it

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from course_lib.exercises import widgets
-from course_lib.exercises.asking import Shown, load_lesson, paragraph
 from course_lib.exercises.cards import rich
-from course_lib.exercises.guesses import Choice, letter
-from course_lib.exercises.predictions import PREDICTIONS, Outcome, Prediction
+from course_lib.exercises.questions import widgets
+from course_lib.exercises.questions.asking import Shown, load_lesson, paragraph
+from course_lib.exercises.questions.guesses import Choice, letter
+from course_lib.exercises.questions.predictions import PREDICTIONS, Outcome, Prediction
 
 VERDICTS = {"right": "✓ Exactly", "close": "✓ Close", "surprise": "≠ A surprise"}
 _cards: dict[str, Card] = {}  # one in a kernel, however often its cell is run

@@ -3,6 +3,7 @@
 import errno
 import os
 import resource
+import select
 import signal
 import struct
 import sys
@@ -11,24 +12,27 @@ import time
 
 import pytest
 
-from course_lib.exercises import limits
+from course_lib.exercises.worker import limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
 def in_a_copy(function):
-    """Run a function in a copy of this process; return what it printed as repr."""
+    """Run a function in a copy of this process; return the repr of its result."""
     source, target = os.pipe()
     pid = os.fork()
     if pid == 0:
+        os.close(source)
         try:
             os.write(target, repr(function()).encode())
         finally:
             os._exit(0)
     os.close(target)
-    with os.fdopen(source, "rb") as pipe:
-        text = pipe.read().decode()
+    ready, _, _ = select.select([source], [], [], 10)
+    text = os.read(source, 2**16).decode() if ready else "it hangs"
+    os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
+    os.close(source)
     return text
 
 
@@ -102,19 +106,21 @@ def test_a_limit_is_never_raised():
 def test_descendants_are_found_however_far_they_have_gone():
     def tries():
         limits.adopt_orphans()
+        pids, (source, target) = [], os.pipe()
         for _ in range(3):
             if os.fork() == 0:
                 os.setsid()
-                for _ in range(2):
-                    if os.fork():
-                        break
+                os.fork()  # its own parent may end first, or second
+                os.write(target, b"%8d" % os.getpid())
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                time.sleep(3600)
-        time.sleep(0.05)
+                time.sleep(30)
+        pids = [int(os.read(source, 8)) for _ in range(6)]
         begun = time.monotonic()
-        return limits.end_descendants(), limits.children(), time.monotonic() - begun < 1
+        ended = limits.end_descendants(), limits.children()
+        alive = [pid for pid in pids if error_of(os.kill, pid, 0) is None]
+        return *ended, alive, time.monotonic() - begun < 1
 
-    assert in_a_copy(tries) == "(True, [], True)"
+    assert in_a_copy(tries) == "(True, [], [], True)"
 
 
 def test_a_process_dies_with_its_parent():
@@ -122,16 +128,20 @@ def test_a_process_dies_with_its_parent():
         source, target = os.pipe()
         if os.fork() == 0:  # the parent
             mine = os.getpid()
-            child = os.fork()
-            if child == 0:
+            if os.fork() == 0:
                 limits.die_with(mine)
                 os.write(target, b"ready")
-                time.sleep(3600)
+                time.sleep(5)
+                os.write(target, b"still here")
+                os._exit(0)
             os.read(source, 5)
             os.kill(mine, signal.SIGKILL)
         os.wait()
         os.close(target)
-        return os.read(source, 1)  # its end: nobody holds the other side
+        return os.read(source, 10)  # its end, once nobody holds the other side
 
     assert in_a_copy(tries) == "b''"
+
+
+def test_a_process_whose_parent_has_ended_before_ends_at_once():
     assert in_a_copy(lambda: limits.die_with(-1)) == ""

@@ -6,7 +6,8 @@ import linecache
 import numpy as np
 import pytest
 
-from course_lib.exercises import source, worker
+from course_lib.exercises import worker
+from course_lib.exercises.worker import source
 
 CELL = """\
 import functools

@@ -12,8 +12,8 @@ import sys
 import threading
 from typing import NamedTuple
 
-from course_lib.exercises import process, source, travel, wire
-from course_lib.exercises.wire import Foreign, Tensor
+from course_lib.exercises.worker import process, source, travel, wire
+from course_lib.exercises.worker.wire import Foreign, Tensor
 
 __all__ = ["Foreign", "Outcome", "Tensor", "close", "missing_limits", "run"]
 

@@ -2,8 +2,8 @@
 
 import sys
 
-from course_lib.exercises import board
-from course_lib.exercises.board import Board
+from course_lib.exercises.worker import board
+from course_lib.exercises.worker.board import Board
 
 
 def test_what_is_written_down_can_be_read_and_cleared():

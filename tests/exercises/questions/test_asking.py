@@ -10,10 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib.exercises import asking, predictions, questions
-from course_lib.exercises.guesses import Choice
+from course_lib.exercises.questions import asking, predictions, questions
+from course_lib.exercises.questions.guesses import Choice
 
-COURSE = Path(__file__).resolve().parents[2]
+COURSE = Path(__file__).resolve().parents[3]
 CLEANER = COURSE / "tests" / "notebooks" / "clean.py"
 SANITISER = COURSE / "tests" / "notebooks" / "sanitize.cfg"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

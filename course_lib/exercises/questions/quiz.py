@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from course_lib.exercises import widgets
-from course_lib.exercises.asking import Shown, load_lesson, paragraph
 from course_lib.exercises.cards import rich
-from course_lib.exercises.guesses import Unreadable, letter
-from course_lib.exercises.questions import QUIZZES, Question
+from course_lib.exercises.questions import widgets
+from course_lib.exercises.questions.asking import Shown, load_lesson, paragraph
+from course_lib.exercises.questions.guesses import Unreadable, letter
+from course_lib.exercises.questions.questions import QUIZZES, Question
 
 VERDICTS = {True: "✓ Right", False: "✗ Not this one"}
 _cards: dict[str, Card] = {}  # one in a kernel, however often its cell is run

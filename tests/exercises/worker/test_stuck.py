@@ -3,7 +3,7 @@
 import functools
 import threading
 
-from course_lib.exercises import stuck
+from course_lib.exercises.worker import stuck
 
 LOCK = threading.Lock()
 

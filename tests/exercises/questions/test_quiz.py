@@ -7,11 +7,12 @@ import ipywidgets
 import pytest
 from ipywidgets.widgets import widget as ipywidgets_core
 
-from course_lib.exercises import quiz, widgets
-from course_lib.exercises.asking import WIDGET_VIEW
-from course_lib.exercises.questions import QUIZZES, question
+from course_lib.exercises import quiz
+from course_lib.exercises.questions import widgets
+from course_lib.exercises.questions.asking import WIDGET_VIEW
+from course_lib.exercises.questions.questions import QUIZZES, question
 
-CARDS = sys.modules["course_lib.exercises.quiz"]._cards
+CARDS = sys.modules["course_lib.exercises.questions.quiz"]._cards
 
 
 @pytest.fixture(autouse=True)

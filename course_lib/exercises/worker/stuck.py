@@ -4,7 +4,7 @@ import contextlib
 import functools
 import types
 
-from course_lib.exercises.wire import full_name
+from course_lib.exercises.worker.wire import full_name
 
 
 def explain(thing, error, dump):

@@ -15,7 +15,8 @@ import pytest
 import scipy.special
 
 from course_lib.attention import softmax
-from course_lib.exercises import travel, worker
+from course_lib.exercises import worker
+from course_lib.exercises.worker import travel
 
 X = np.random.default_rng(0).normal(size=(3, 5))
 FACTOR = 2.0

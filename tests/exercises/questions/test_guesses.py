@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.exercises.guesses import (
+from course_lib.exercises.questions.guesses import (
     Choice,
     Number,
     Shape,

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from course_lib.exercises import child, process, worker
-from course_lib.exercises.wire import Foreign
+from course_lib.exercises import worker
+from course_lib.exercises.worker import child, process
+from course_lib.exercises.worker.wire import Foreign
 
 CASES = []
 

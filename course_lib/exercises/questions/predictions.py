@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from course_lib.exercises.asking import (
+from course_lib.exercises.questions.asking import (
     keep,
     plain,
     recall,
@@ -22,7 +22,7 @@ from course_lib.exercises.asking import (
     require_sentences,
     shuffled,
 )
-from course_lib.exercises.guesses import Choice, Number, Shape, Unreadable
+from course_lib.exercises.questions.guesses import Choice, Number, Shape, Unreadable
 
 ROOM = "predictions"  # in the file of progress
 PREDICTIONS: dict[str, Prediction] = {}  # what the lesson files have defined so far

@@ -1,5 +1,6 @@
 """The library's own answers can't be reached, in whatever way it is tried."""
 
+import functools
 import importlib
 import io
 import linecache
@@ -20,7 +21,7 @@ import scipy.special
 import course_lib.attention as attention_module
 from course_lib.attention import scaled_dot_product_attention, softmax
 from course_lib.attention.functional import softmax as alias
-from course_lib.exercises import guard, process
+from course_lib.exercises.worker import guard, process
 
 HERE = str(process.LIBRARY / "attention" / "functional.py")
 SOFTMAX = ("course_lib.attention.softmax", "scipy.special.softmax")
@@ -69,7 +70,7 @@ def by_bytecode(x):
 
 def by_searching_elsewhere(x):
     sys.meta_path[:] = [f for f in sys.meta_path if type(f) is type]
-    sys.path.insert(0, str(Path(HERE).parents[2]))
+    sys.path.insert(0, str(Path(HERE).parents[3]))
     return importlib.import_module("course_lib.attention.functional").softmax(x)
 
 
@@ -117,8 +118,8 @@ def by_detour(x):
 
 
 def by_folder(x):
-    folder = os.open(Path(HERE).parents[2], os.O_RDONLY)
-    relative = os.path.relpath(HERE, Path(HERE).parents[2])
+    folder = os.open(Path(HERE).parents[3], os.O_RDONLY)
+    relative = os.path.relpath(HERE, Path(HERE).parents[3])
     return os.read(os.open(relative, os.O_RDONLY, dir_fd=folder), 1000)
 
 
@@ -255,6 +256,18 @@ def test_a_banned_name_is_found_under_any_alias(answer, survive):
     outcome = survive(answer, banned=SOFTMAX)
     ours = "scipy" not in answer.__name__ and answer is not caught
     assert (outcome.kind, outcome.error) == ("banned", SOFTMAX[0 if ours else 1])
+
+
+def test_what_is_inside_a_banned_decorated_function_is_banned_too(survive, monkeypatch):
+    @functools.wraps(softmax)
+    def decorated(*args):
+        return softmax(*args)
+
+    monkeypatch.setattr(attention_module, "decorated", decorated, raising=False)
+    banned = ["course_lib.attention.decorated"]
+    for answer in (the_function, lambda x: decorated(x)):
+        outcome = survive(answer, banned=banned)
+        assert (outcome.kind, outcome.error) == ("banned", banned[0])
 
 
 def test_a_function_that_is_not_banned_may_be_used(survive):

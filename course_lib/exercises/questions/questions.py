@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from course_lib.exercises.asking import (
+from course_lib.exercises.questions.asking import (
     keep,
     recall,
     refusal,
@@ -15,7 +15,7 @@ from course_lib.exercises.asking import (
     require_sentences,
     shuffled,
 )
-from course_lib.exercises.guesses import Choice
+from course_lib.exercises.questions.guesses import Choice
 
 ROOM = "quizzes"  # in the file of progress
 QUIZZES: dict[str, dict[str, Question]] = {}  # lesson → text → question, in order

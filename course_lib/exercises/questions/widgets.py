@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from course_lib.exercises.asking import plain
 from course_lib.exercises.cards import rich
+from course_lib.exercises.questions.asking import plain
 
 STYLE = Path(__file__).with_suffix(".css")
 FREE = {"width": "auto"}  # else ipywidgets makes all of them 300 pixels wide

@@ -8,12 +8,13 @@ import ipywidgets
 import pytest
 from ipywidgets.widgets import widget as ipywidgets_core
 
-from course_lib.exercises import predict, progress_file, widgets
-from course_lib.exercises.asking import WIDGET_VIEW
-from course_lib.exercises.guesses import Choice, Number, Shape
-from course_lib.exercises.predictions import PREDICTIONS, prediction
+from course_lib.exercises import predict, progress_file
+from course_lib.exercises.questions import widgets
+from course_lib.exercises.questions.asking import WIDGET_VIEW
+from course_lib.exercises.questions.guesses import Choice, Number, Shape
+from course_lib.exercises.questions.predictions import PREDICTIONS, prediction
 
-CARDS = sys.modules["course_lib.exercises.predict"]._cards
+CARDS = sys.modules["course_lib.exercises.questions.predict"]._cards
 
 
 @pytest.fixture(autouse=True)
