@@ -26,6 +26,8 @@ from transformers.utils import logging as transformers_logging
 from course_lib import models, weights
 from course_lib.models import HubUnavailable, load_encoder, load_tokenizer
 
+pytestmark = pytest.mark.slow  # loads models again and again
+
 
 @pytest.fixture(scope="module")
 def tokenizer():

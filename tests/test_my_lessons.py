@@ -15,6 +15,8 @@ import pytest
 from course_lib import my_lessons
 from course_lib.environment import SetupError
 
+pytestmark = pytest.mark.slow  # thousands of small files
+
 LESSONS = [
     "00_start_here.ipynb",
     "1_attention/11_scaled.ipynb",

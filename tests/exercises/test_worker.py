@@ -20,7 +20,8 @@ from course_lib.exercises.worker import Foreign, Outcome, Tensor, process
 
 X = np.random.default_rng(0).normal(size=(3, 5))
 COURSE = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.usefixtures("nothing_left")
+# Slow: it starts processes, and waits for limits.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_left")]
 
 
 def double(x):
@@ -285,6 +286,20 @@ def test_ctrl_c_stops_the_check_and_the_next_one_works():
     with pytest.raises(KeyboardInterrupt):
         worker.run(makes_endless, [(np.eye(2),)], seconds=30)
     assert time.monotonic() - start < 3
+    assert child.poll() is not None
+    assert worker.run(double, [(2,)]).values == [4]
+
+
+def test_ctrl_c_while_the_child_starts(monkeypatch, tmp_path):
+    slow = tmp_path / "child.py"
+    slow.write_text("import time\ntime.sleep(60)")
+    worker.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "PROGRAM", slow)
+        child = worker.begin().process
+        threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            worker.run(double, [(1,)])
     assert child.poll() is not None
     assert worker.run(double, [(2,)]).values == [4]
 

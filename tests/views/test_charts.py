@@ -13,6 +13,8 @@ import torch
 from course_lib.views import charts
 from course_lib.views.chart_card import undrawable, visible
 
+pytestmark = pytest.mark.slow  # draws nearly a hundred pictures
+
 ALT = "The token looks at itself."
 NAMES = {"title": "A title", "alt": ALT}
 SIDES = NAMES | {"x": "width (units)", "y": "spread (units)"}

@@ -24,6 +24,7 @@ MESSAGE_LIMIT = 2000  # characters of an exception's own text
 builtins.display = print  # in a notebook it is as common
 ORIGINAL = dict(vars(builtins))
 restore = vars(builtins).update
+own_name = type.__dict__["__name__"].__get__  # past what a metaclass may say
 
 
 def run_answer(request, shared, config, room):
@@ -185,5 +186,5 @@ def describe(exception):
         message = str.__str__(str(error))[:MESSAGE_LIMIT]
     except BaseException:
         message = "(its message can't be shown)"
-    name = wire.full_name(kind)
+    name = own_name(kind)
     return f"{name}: {message}" if message else name

@@ -25,6 +25,8 @@ from course_lib.exercises import worker
 from course_lib.exercises.worker import child, process
 from course_lib.exercises.worker.wire import Foreign
 
+pytestmark = pytest.mark.slow  # starts processes, and waits for limits
+
 CASES = []
 
 

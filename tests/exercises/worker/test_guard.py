@@ -23,6 +23,8 @@ from course_lib.attention import scaled_dot_product_attention, softmax
 from course_lib.attention.functional import softmax as alias
 from course_lib.exercises.worker import guard, process
 
+pytestmark = pytest.mark.slow  # starts processes
+
 HERE = str(process.LIBRARY / "attention" / "functional.py")
 SOFTMAX = ("course_lib.attention.softmax", "scipy.special.softmax")
 ATTENTION = ("course_lib.attention.scaled_dot_product_attention",)

@@ -9,6 +9,8 @@ import pytest
 from course_lib.exercises.worker import process, wire
 from course_lib.exercises.worker.process import Checker, Gone, Late
 
+pytestmark = pytest.mark.slow  # starts processes, and waits for limits
+
 HEAD = """
 import json, os, sys, time
 token = bytes.fromhex(json.loads(sys.argv[1])["token"])
@@ -68,6 +70,11 @@ def test_the_answers_time_counts_from_the_start(checker):
     with pytest.raises(Late):
         checker.finish(0.1)
     assert 0.1 <= time.monotonic() - start < 1
+
+
+@pytest.mark.parametrize("checker", ["time.sleep(60)"], indirect=True)
+def test_ctrl_c_in_a_terminal_does_not_reach_the_child(checker):
+    assert os.getpgid(checker.process.pid) == checker.process.pid
 
 
 @pytest.mark.parametrize("checker", ["time.sleep(60)"], indirect=True)

@@ -18,6 +18,8 @@ from course_lib.attention import softmax
 from course_lib.exercises import worker
 from course_lib.exercises.worker import travel
 
+pytestmark = pytest.mark.slow  # starts processes
+
 X = np.random.default_rng(0).normal(size=(3, 5))
 FACTOR = 2.0
 GENERATOR = np.random.default_rng(3)
