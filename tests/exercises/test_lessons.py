@@ -18,6 +18,7 @@ from course_lib.exercises import all_exercises, check, lessons, progress, verdic
 from course_lib.exercises.exercise import exercise
 from course_lib.exercises.hints import source
 
+pytestmark = pytest.mark.slow  # every answer of every exercise, on 50 seeds
 SEEDS = range(50)
 PARTS_WITH_FEWER = ("5", "6")  # applications and reference pages
 
