@@ -150,7 +150,7 @@ def fill():
     print("[2/2] The packages of requirements.txt", flush=True)
     install()
     silence_news()
-    write_atomically(READY, json.dumps(recipe(), indent=1))
+    write_atomically(READY, json.dumps(recipe(), indent=1).encode())
     MAKING.unlink()
     print(f"Done in {time.monotonic() - started:.0f} s.", flush=True)
 
@@ -309,16 +309,19 @@ def silence_news():
             "checkForUpdates": False,
         }
     }
-    folder = VENV / "etc" / "jupyter" / "labconfig"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "default_setting_overrides.json", json.dumps(settings))
+    path = VENV / "etc" / "jupyter" / "labconfig" / "default_setting_overrides.json"
+    write_atomically(path, json.dumps(settings).encode())
 
 
-def write_atomically(path, text):
-    """Write all of it or nothing: a reader never sees half a file."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+def write_atomically(path, data):
+    """Write all the bytes or nothing: a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f".{path.name}.half")
+    try:
+        half.write_bytes(data)
+        os.replace(half, path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 # --- what the commands ask of the machine ---------------------------------------------

@@ -18,7 +18,7 @@ import json
 import os
 from pathlib import Path
 
-from course_lib.environment import COURSE, SetupError
+from course_lib.environment import COURSE, SetupError, write_atomically
 
 BOOK = ".delivered.json"
 
@@ -118,18 +118,18 @@ def _bring(data, path, name, book):
     if now == data:
         return
     if now is None:
-        _write(path, data)
+        write_atomically(path, data)
         kind = "lesson" if path.suffix == ".ipynb" else "file"
         yield f"{'brought back' if name in book.latest else f'new {kind}'}: {name}"
     elif book.delivered(now):
-        _write(path, data)
+        write_atomically(path, data)
         yield f"updated, since you had not changed it: {name}"
     elif book.latest.get(name) != _hash(data):
         beside = _free_name(
             path, "updated", lambda old: old == data or book.delivered(old)
         )
         if _read(beside) != data:
-            _write(beside, data)
+            write_atomically(beside, data)
         yield f"you have changed {name}; its new version lies beside it: {beside.name}"
 
 
@@ -145,7 +145,7 @@ def _reset(wanted, course, mine, name):
         kept = _free_name(path, "before-reset", lambda old: False)
         path.rename(kept)
         yield f"your version is kept: {kept.relative_to(mine).as_posix()}"
-    _write(path, wanted)
+    write_atomically(path, wanted)
     book.note(name, wanted, stamp)
     book.save()
     yield f"restored {name}"
@@ -197,7 +197,7 @@ class _Book:
         }
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
         if _read(self.path) != text.encode():
-            _write(self.path, text.encode())
+            write_atomically(self.path, text.encode())
 
 
 def _folders(course, mine):
@@ -265,17 +265,6 @@ def _read(path):
         return path.read_bytes()
     except FileNotFoundError:
         return None
-
-
-def _write(path, data):
-    """Write the whole file or nothing of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.half")
-    try:
-        half.write_bytes(data)
-        os.replace(half, path)
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def _free_name(path, word, may_replace):
