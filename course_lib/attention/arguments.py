@@ -35,9 +35,39 @@ def check_float_array(function, name, array):
         )
 
 
+def check_floats(function, **arrays):
+    """Raise TypeError unless all are NumPy arrays of floats, of one dtype."""
+    first = next(iter(arrays))
+    for name, array in arrays.items():
+        check_float_array(function, name, array)
+        if array.dtype != arrays[first].dtype:
+            raise TypeError(
+                f"{function}: `{first}` is {arrays[first].dtype} but `{name}` is "
+                f"{array.dtype}; wanted one dtype, for example "
+                f"{name}.astype({first}.dtype)"
+            )
+
+
 def working_dtype(dtype):
     """Return the dtype to compute in: float16 is too coarse to add up many terms."""
     return np.result_type(dtype, np.float32)
+
+
+def for_work(array):
+    """Return the array row-major in its working dtype: same numbers, same bits."""
+    return np.ascontiguousarray(array, dtype=working_dtype(array.dtype))
+
+
+def check_shape(function, name, array, shape, why):
+    """Raise ValueError unless the array has this shape; None stands for any size."""
+    fits = array.ndim == len(shape) and all(
+        want in (None, got) for got, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = str(shape).replace("None", "any")
+        raise ValueError(
+            f"{function}: `{name}` has shape {array.shape}, wanted {wanted}: {why}"
+        )
 
 
 def check_axis(function, name, array, axis):
@@ -51,20 +81,27 @@ def check_axis(function, name, array, axis):
         )
 
 
+def check_linear(function, x, weight, bias=None):
+    """Raise unless x (..., in), weight (out, in) and bias (out,) fit each other."""
+    check_floats(function, x=x, weight=weight)
+    if x.ndim < 1:
+        raise ValueError(f"{function}: `x` has shape (), wanted (..., in_features)")
+    why = "(out_features, in_features), the last as in `x`"
+    check_shape(function, "weight", weight, (None, x.shape[-1]), why)
+    if bias is not None:
+        check_floats(function, x=x, bias=bias)
+        check_shape(function, "bias", bias, weight.shape[:1], "one for each output")
+
+
 def check_query_key_value(function, query, key, value):
     """Raise unless the three are float arrays of one dtype whose axes fit."""
     arrays = {"query": query, "key": key, "value": value}
+    check_floats(function, **arrays)
     for name, array in arrays.items():
-        check_float_array(function, name, array)
         if array.ndim < 2:
             raise ValueError(
                 f"{function}: `{name}` has shape {array.shape}, but needs at least 2 "
                 "dims: (..., positions, size)"
-            )
-        if array.dtype != query.dtype:
-            raise TypeError(
-                f"{function}: `query` is {query.dtype} but `{name}` is {array.dtype}; "
-                f"wanted one dtype, for example {name}.astype(query.dtype)"
             )
     if query.shape[-1] != key.shape[-1]:
         raise ValueError(

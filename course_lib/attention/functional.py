@@ -1,12 +1,26 @@
-"""Softmax: turn scores into weights that are never negative and sum to 1."""
+"""The functions that a transformer is made of, each with its gradient.
+
+Softmax, linear, GELU; LayerNorm has its own file. A `*_backward` takes the gradient of
+some number L with respect to a function's result, dL/dY, and returns that with respect
+to the function's arguments.
+"""
+
+import math
 
 import numpy as np
 
 from course_lib.attention.arguments import (
     check_axis,
     check_float_array,
+    check_floats,
+    check_linear,
+    check_shape,
+    for_work,
     working_dtype,
 )
+from course_lib.attention.threads import blocks, in_parallel
+
+BLOCK = 1 << 15  # numbers that a core's own cache holds easily
 
 
 def softmax(scores, axis=-1):
@@ -70,3 +84,219 @@ def softmax_in_place(scores, axis=-1):
     total = scores.sum(axis=axis, keepdims=True)
     total[total == 0] = 1  # only in a row of -inf: the highest score gives exp(0) = 1
     scores /= total
+
+
+def softmax_backward(grad_output, weights, axis=-1):
+    """Pull a gradient back through the softmax.
+
+    Parameters
+    ----------
+    grad_output : ndarray, shape and dtype of `weights`
+        dL/dA, where A = softmax(S).
+    weights : ndarray of float16, float32 or float64
+        A itself: the scores S are not needed.
+    axis : int, default -1
+        The axis along which the weights sum to 1.
+
+    Returns
+    -------
+    ndarray, shape and dtype of `weights`
+        dL/dS. It sums to 0 along `axis`, and is 0 where a weight is 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No NumPy arrays of floats, dtypes or shapes that differ, or no such axis.
+
+    Notes
+    -----
+    dA_i/dS_j = A_i (1 - A_i) if i = j, else -A_i A_j. Summed up with g = dL/dA:
+    dL/dS_j = A_j (g_j - sum_i g_i A_i).
+
+    Taught in: lesson 13.
+
+    Examples
+    --------
+    >>> softmax_backward(np.array([1.0, 0.0]), np.array([0.25, 0.75]))
+    array([ 0.1875, -0.1875])
+    """
+    name = "softmax_backward"
+    check_floats(name, weights=weights, grad_output=grad_output)
+    check_shape(name, "grad_output", grad_output, weights.shape, "that of `weights`")
+    check_axis(name, "weights", weights, axis)
+    grad, share = for_work(grad_output), for_work(weights)
+    mean_grad = (grad * share).sum(axis=axis, keepdims=True)
+    return (share * (grad - mean_grad)).astype(weights.dtype, copy=False)
+
+
+def linear(x, weight, bias=None):
+    """Multiply each row by a matrix and add a vector: x Wᵀ + b.
+
+    Parameters
+    ----------
+    x : ndarray (..., in_features) of float16, float32 or float64
+    weight : ndarray (out_features, in_features), dtype of `x`
+    bias : ndarray (out_features,), dtype of `x`, optional
+
+    Returns
+    -------
+    ndarray (..., out_features), dtype of `x`
+
+    Raises
+    ------
+    TypeError, ValueError
+        No NumPy arrays of floats, dtypes that differ, or widths that do not fit.
+
+    Notes
+    -----
+    The weights lie as in `torch.nn.Linear`, one row for each output. Float16 is
+    computed in float32.
+
+    Taught in: lesson 13.
+
+    Examples
+    --------
+    >>> linear(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]), np.array([0.5]))
+    array([[11.5]])
+    """
+    check_linear("linear", x, weight, bias)
+    rows = for_work(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    weights = for_work(weight)
+    # The same product; BLAS takes half the time for few rows if they come as columns.
+    few = len(rows) < 64
+    y = np.ascontiguousarray((weights @ rows.T).T) if few else rows @ weights.T
+    if bias is not None:
+        y += bias
+    return y.reshape(*x.shape[:-1], len(weight)).astype(x.dtype, copy=False)
+
+
+def linear_backward(grad_output, x, weight):
+    """Pull a gradient back through `linear`.
+
+    Parameters
+    ----------
+    grad_output : ndarray (..., out_features), dtype of `x`
+        dL/dY, where Y = x Wᵀ + b.
+    x : ndarray (..., in_features) of float16, float32 or float64
+    weight : ndarray (out_features, in_features), dtype of `x`
+
+    Returns
+    -------
+    grad_x : ndarray (..., in_features)
+        dL/dY W
+    grad_weight : ndarray (out_features, in_features)
+        (dL/dY)ᵀ x, summed over all rows.
+    grad_bias : ndarray (out_features,)
+        The sum of dL/dY over all rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No NumPy arrays of floats, dtypes that differ, or shapes that do not fit.
+
+    Notes
+    -----
+    Taught in: lesson 13.
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1))
+    >>> linear_backward(one, np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]]))
+    (array([[3., 4.]]), array([[1., 2.]]), array([1.]))
+    """
+    name = "linear_backward"
+    check_linear(name, x, weight)
+    check_floats(name, x=x, grad_output=grad_output)
+    shape = (*x.shape[:-1], len(weight))
+    check_shape(name, "grad_output", grad_output, shape, "that of x Wᵀ")
+    count = math.prod(x.shape[:-1])
+    rows = for_work(x).reshape(count, x.shape[-1])
+    grad = for_work(grad_output).reshape(count, len(weight))
+    grads = (grad @ for_work(weight)).reshape(x.shape), grad.T @ rows, grad.sum(axis=0)
+    return tuple(array.astype(x.dtype, copy=False) for array in grads)
+
+
+def gelu(x):
+    """Let large numbers through and hold back negative ones: x Φ(x).
+
+    Parameters
+    ----------
+    x : ndarray of float16, float32 or float64
+
+    Returns
+    -------
+    ndarray, shape and dtype of `x`
+        At least -0.17.
+
+    Raises
+    ------
+    TypeError
+        `x` is no NumPy array of floats.
+
+    Notes
+    -----
+    Φ(x) = (1 + erf(x/√2)) / 2, the share of a standard normal below x: Hendrycks and
+    Gimpel 2016, "Gaussian Error Linear Units" (arXiv:1606.08415), section 2. BERT uses
+    this exact form; GPT-2's with tanh differs by up to 5e-4. -inf gives NaN.
+
+    Taught in: lesson 13.
+
+    Examples
+    --------
+    >>> gelu(np.array([-1.0, 0.0, 1.0])).round(3)
+    array([-0.159,  0.   ,  0.841])
+    """
+    check_float_array("gelu", "x", x)
+    flat = for_work(x).reshape(-1)
+    result = np.empty_like(flat)
+
+    def fill(part):
+        with np.errstate(all="ignore"):  # in each thread anew
+            result[part] = flat[part] * below(flat[part])
+
+    in_parallel(fill, blocks(len(flat), BLOCK))  # erf is the slowest step of a BERT
+    return result.reshape(x.shape).astype(x.dtype, copy=False)
+
+
+def below(x):
+    """Return Φ(x), the share of a standard normal distribution that lies below x."""
+    from scipy.special import erf  # takes 0.2 s to load; attention alone needs none
+
+    return (1 + erf(x * math.sqrt(0.5))) * 0.5
+
+
+def gelu_backward(grad_output, x):
+    """Pull a gradient back through `gelu`.
+
+    Parameters
+    ----------
+    grad_output : ndarray, shape and dtype of `x`
+        dL/dY, where Y = gelu(x).
+    x : ndarray of float16, float32 or float64
+
+    Returns
+    -------
+    ndarray, shape and dtype of `x`
+        dL/dx = dL/dY (Φ(x) + x φ(x)), with φ(x) = exp(-x²/2) / √(2π).
+
+    Raises
+    ------
+    TypeError, ValueError
+        No NumPy arrays of floats, or dtypes or shapes that differ.
+
+    Notes
+    -----
+    Taught in: lesson 13.
+
+    Examples
+    --------
+    >>> gelu_backward(np.array([2.0]), np.array([0.0]))
+    array([1.])
+    """
+    check_floats("gelu_backward", x=x, grad_output=grad_output)
+    check_shape("gelu_backward", "grad_output", grad_output, x.shape, "that of `x`")
+    grad, x_work = for_work(grad_output), for_work(x)
+    with np.errstate(all="ignore"):  # exp may underflow to 0; NaN shows in the result
+        density = np.exp(-0.5 * x_work**2) / math.sqrt(2 * math.pi)
+        grad_x = grad * (below(x_work) + x_work * density)
+        return grad_x.astype(x.dtype, copy=False)

@@ -6,9 +6,9 @@ from course_lib.attention.arguments import (
     check_heads,
     check_mask,
     check_query_key_value,
+    for_work,
     resolve_scale,
     shape_of_scores,
-    working_dtype,
 )
 from course_lib.attention.functional import softmax_in_place
 
@@ -116,21 +116,13 @@ def scaled_dot_product_attention(
 def attend(query, key, value, attn_mask, is_causal, scale):
     """Return weights and output for arguments that have been checked."""
     dtype = query.dtype
-    # Row-major, so that the same numbers give the same bits whatever their strides.
-    query, key, value = (
-        np.ascontiguousarray(array, dtype=working_dtype(dtype))
-        for array in (query, key, value)
-    )
+    query, key, value = for_work(query), for_work(key), for_work(value)
     # One buffer (..., query, key) is first the scores and then the weights. The query
     # is scaled instead of the scores: it has fewer entries.
     weights = masked_scores(query * scale, key, attn_mask, is_causal)
-    # Remember who is blocked if a value is NaN or infinite: 0 * NaN would be NaN.
-    blocked = None if np.isfinite(value).all() else np.isneginf(weights)
+    blocked = blocked_pairs(weights, value)
     softmax_in_place(weights)
-    if blocked is None:
-        output = weights @ value
-    else:
-        output = sum_unblocked(weights, value, blocked)
+    output = weighted_sum(weights, value, blocked)
     return weights.astype(dtype, copy=False), output.astype(dtype, copy=False)
 
 
@@ -142,28 +134,46 @@ def repeat_heads(query, array):
 
 def masked_scores(query, key, attn_mask, is_causal):
     """Return query keyᵀ (..., query, key), and -inf where a query may not attend."""
-    scores = query @ key.swapaxes(-1, -2)
+    scores = query @ turned(key)
     if attn_mask is not None:
-        allowed = attn_mask
-        if attn_mask.dtype != bool:
-            scores += attn_mask
-            allowed = ~np.isneginf(attn_mask)
-        # Written, not added: NaN - inf would stay NaN.
-        np.copyto(scores, -np.inf, where=~allowed)
+        hide(scores, attn_mask)
     if is_causal:
         allowed = np.tri(*scores.shape[-2:], dtype=bool)  # row i: True for keys 0..i
         np.copyto(scores, -np.inf, where=~allowed)
     return scores
 
 
-def sum_unblocked(weights, value, blocked):
-    """Return weights @ value; NaN or infinity gets through where not blocked."""
-    finite = np.isfinite(value)
-    output = weights @ np.where(finite, value, 0)
-    bad_keys = ~finite.all(axis=-1)  # (..., key)
-    for position in np.flatnonzero(bad_keys.any(axis=tuple(range(value.ndim - 2)))):
+def hide(scores, attn_mask):
+    """Apply a mask of bool or float to the scores, in place."""
+    blocked = ~attn_mask if attn_mask.dtype == bool else np.isneginf(attn_mask)
+    if attn_mask.dtype != bool:
+        scores += attn_mask
+    # Written, not added: NaN - inf would stay NaN.
+    np.copyto(scores, -np.inf, where=blocked)
+
+
+def turned(array):
+    """Swap the last two axes; None stays None."""
+    return None if array is None else array.swapaxes(-1, -2)
+
+
+def blocked_pairs(scores, *arrays):
+    """Return where the scores are -inf; None if all arrays are finite and none care."""
+    if all(np.isfinite(array).all() for array in arrays):
+        return None
+    return np.isneginf(scores)
+
+
+def weighted_sum(weights, rows, blocked):
+    """Return weights @ rows; a blocked pair adds 0 even if the row is NaN."""
+    if blocked is None:
+        return weights @ rows
+    finite = np.isfinite(rows)
+    output = weights @ np.where(finite, rows, 0)
+    bad_rows = ~finite.all(axis=-1)  # (..., key)
+    for position in np.flatnonzero(bad_rows.any(axis=tuple(range(rows.ndim - 2)))):
         weight = weights[..., position, None]  # (..., query, 1)
-        row = value[..., None, position, :]  # (..., 1, value_size)
+        row = rows[..., None, position, :]  # (..., 1, value_size)
         row = np.where(np.isfinite(row), 0, row)
         output += np.where(blocked[..., position, None], 0, weight * row)
     return output

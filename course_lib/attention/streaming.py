@@ -1,0 +1,189 @@
+"""Attention that never holds the whole map: block by block, with the online softmax."""
+
+import numpy as np
+
+from course_lib.attention.arguments import (
+    check_heads,
+    check_mask,
+    check_query_key_value,
+    for_work,
+    resolve_scale,
+    shape_of_scores,
+)
+from course_lib.attention.scaled_dot_product import (
+    hide,
+    repeat_heads,
+    turned,
+    weighted_sum,
+)
+from course_lib.attention.threads import blocks, in_parallel
+
+NAME = "streaming_attention"
+QUERIES = 128  # in one block
+# The largest product that BLAS leaves to one core. The cores have blocks of their own.
+PRODUCT = 1 << 18  # multiplications
+MOST = 12  # blocks at once: their scores, half a megabyte, stay in a core's cache
+
+
+def streaming_attention(
+    query,
+    key,
+    value,
+    attn_mask=None,
+    *,
+    is_causal=False,
+    scale=None,
+    enable_gqa=False,
+):
+    """Attend as `scaled_dot_product_attention`, in memory that grows with the length.
+
+    Parameters
+    ----------
+    query, key, value, attn_mask, is_causal, scale, enable_gqa
+        As `scaled_dot_product_attention` takes them.
+
+    Returns
+    -------
+    ndarray (..., heads, query, value_size), dtype of `query`
+        The same output, but for rounding.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `scaled_dot_product_attention`.
+
+    Notes
+    -----
+    For each query, while blocks of keys pass by: m, the highest score so far; l, the
+    sum of exp(score - m); o, the sum of exp(score - m) value. When a block raises m to
+    m', what was summed before is multiplied by exp(m - m'). In the end the output is
+    o / l: Milakov and Gimelshein 2018 (arXiv:1805.02867), algorithm 3, and with the
+    values Dao et al. 2022, "FlashAttention" (arXiv:2205.14135), algorithm 1. Here l is
+    summed like o, as if each value had one more entry, a 1.
+
+    Memory beyond inputs and output: one copy of query, key and value, and some
+    megabytes for each thread. Nothing is approximated, and as much is multiplied as in
+    the plain form, but for blocks that `is_causal` hides whole: they are skipped. The
+    blocks are the same for any number of threads, so the result is too.
+
+    Taught in: lesson 14.
+
+    Examples
+    --------
+    Scores log(3) and 0, so that the weights are as 3 to 1:
+
+    >>> query, key = np.array([[np.log(3)]]), np.array([[1.0], [0.0]])
+    >>> streaming_attention(query, key, np.array([[0.0], [8.0]])).round(3)
+    array([[2.]])
+    """
+    check_query_key_value(NAME, query, key, value)
+    if enable_gqa:
+        check_heads(NAME, query, key, value)
+        key, value = repeat_heads(query, key), repeat_heads(query, value)
+    scores_shape = shape_of_scores(NAME, query, key, value)
+    check_mask(NAME, attn_mask, query.dtype, scores_shape)
+    scale = resolve_scale(NAME, scale, query)
+
+    leading = np.broadcast_shapes(scores_shape[:-2], value.shape[:-2])
+    output = np.empty((*leading, query.shape[-2], value.shape[-1]), query.dtype)
+    whole = output if leading else output[None]
+    with np.errstate(all="ignore"):
+        query = for_work(query) * scale
+    arrays = [query, for_work(key), with_ones(for_work(turned(value)))]
+    arrays += [] if attn_mask is None else [np.broadcast_to(attn_mask, scores_shape)]
+    # Broadcast as views: nothing is copied.
+    views = [np.broadcast_to(a, (*whole.shape[:-2], *a.shape[-2:])) for a in arrays]
+    is_finite = np.isfinite(arrays[2]).all()
+
+    def fill(piece):
+        index, rows = piece
+        with np.errstate(all="ignore"):  # in each thread anew
+            parts = (view[index] for view in views)
+            whole[index][:, rows] = attend_in_blocks(rows, is_causal, is_finite, *parts)
+
+    in_parallel(fill, list(pieces(whole.shape)))
+    return output
+
+
+def with_ones(value):
+    """Add a row of ones to (..., value_size, key), which will sum the weights."""
+    return np.insert(value, value.shape[-2], 1, axis=-2)
+
+
+def pieces(shape):
+    """Yield (batch and heads, rows) for all parts of the output, each work for a core.
+
+    A part holds several heads, or several blocks of queries of one head, since NumPy is
+    faster with few large calls; but a long text has at least four parts.
+    """
+    *batch, heads, queries, _ = shape
+    groups = max(1, min(MOST // max(heads, 1), queries // (4 * QUERIES)))
+    for index in np.ndindex(*batch):
+        for some_heads in blocks(heads, MOST):
+            for rows in blocks(queries, groups * QUERIES):
+                yield (*index, some_heads), rows
+
+
+def attend_in_blocks(rows, is_causal, is_finite, query, key, value, attn_mask=None):
+    """Return the output (heads, rows, value_size) of some rows of the query.
+
+    `value` comes turned over. So do the scores here, (heads, groups, keys, queries):
+    maxima then run down the columns, for many queries at once.
+    """
+    width = min(QUERIES, query.shape[-2])
+    columns = in_columns(query[:, rows], width)  # (heads, groups, head_size, queries)
+    heads, groups, _, _ = columns.shape
+    highest = np.full((heads, groups, 1, width), -np.inf, columns.dtype)
+    mixed = np.zeros((heads, groups, value.shape[-2], width), columns.dtype)
+    for keys in blocks(key.shape[-2], keys_in_block(key, value)):
+        if is_causal and keys.start >= rows.stop:
+            break  # this block and all others lie ahead of these queries
+        scores = key[:, None, keys] @ columns
+        if attn_mask is not None:
+            hide(scores, in_columns(attn_mask[:, rows, keys], width))
+        if is_causal:
+            hide_what_is_ahead(scores, rows.start, keys.start)
+        blocked = None if is_finite else np.isneginf(scores)
+
+        new_highest = np.maximum(highest, scores.max(axis=-2, keepdims=True))
+        finite = np.where(np.isneginf(new_highest), 0, new_highest)  # -inf - -inf: NaN
+        shrink = np.exp(highest - finite)
+        scores -= finite
+        powers = np.exp(scores, out=scores)
+        mixed *= shrink
+        mixed += mix(value[:, None, :, keys], powers, blocked)
+        highest = new_highest
+    total = mixed[..., -1:, :]
+    total[total == 0] = 1  # a query that may attend to nothing: its output is 0
+    result = turned(mixed[..., :-1, :] / total).reshape(heads, groups * width, -1)
+    return result[:, : query[:, rows].shape[1]]
+
+
+def mix(value, powers, blocked):
+    """Return value @ powers; a blocked pair adds 0 even if the value is NaN."""
+    if blocked is None:
+        return value @ powers
+    return turned(weighted_sum(turned(powers), turned(value), turned(blocked)))
+
+
+def keys_in_block(key, value):
+    """Return how many keys a block has, for products that BLAS leaves to one core."""
+    return max(8, PRODUCT // (QUERIES * max(key.shape[-1], value.shape[-2])))
+
+
+def in_columns(array, width):
+    """Turn (heads, rows, size) into (heads, groups, size, width), filled up with 0."""
+    heads, rows, size = array.shape
+    groups = -(-rows // width)
+    if groups * width > rows:
+        array = np.pad(array, ((0, 0), (0, groups * width - rows), (0, 0)))
+    return np.ascontiguousarray(turned(array.reshape(heads, groups, width, size)))
+
+
+def hide_what_is_ahead(scores, first_query, first_key):
+    """Set scores (heads, groups, keys, queries) of keys after their query to -inf."""
+    _, groups, keys, width = scores.shape
+    key = first_key + np.arange(keys)[:, None]
+    query = first_query + np.arange(groups * width).reshape(groups, 1, width)
+    if key[-1] > first_query:
+        np.copyto(scores, -np.inf, where=key > query)
