@@ -15,10 +15,6 @@ import threading
 import warnings
 from pathlib import Path
 
-import torch
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import hub, logging
-
 from course_lib.weights import check_safetensors, minilm_folder
 
 _HUB_PATIENCE = 8  # seconds for the hub's first answer
@@ -28,6 +24,8 @@ _OTHER_WEIGHTS = {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".npy", ".npz", ".h5"}
 # Without this, transformers asks a service on the hub to convert a pickle whenever it
 # finds no safetensors, even when told to use local files only.
 os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+
+# torch and transformers take 200 MB and seconds, so functions load them when called.
 
 
 class HubUnavailable(RuntimeError):
@@ -117,11 +115,15 @@ def load_encoder(name="minilm"):
     >>> encoder.config.num_hidden_layers, encoder.config.num_attention_heads
     (6, 12)
     """
+    from transformers import AutoModel
+
     return _load_model("load_encoder", name, AutoModel)
 
 
 def _load_model(caller, name, model_class):
     """Load weights into `model_class`; every tensor of a local folder must fit."""
+    import torch
+
     model, report = _load(
         caller,
         name,
@@ -140,6 +142,8 @@ def _load_model(caller, name, model_class):
 
 
 def _tokenizer(name, **options):
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(name, **options)
     # Without the files, transformers makes one that knows five special tokens only.
     if len(tokenizer) <= len(tokenizer.all_special_ids):
@@ -245,6 +249,8 @@ def _listed(keys):
 
 def _ask_hub(caller, name, is_model):
     """Raise HubUnavailable, in time, unless the hub has what is wanted."""
+    from transformers.utils import hub
+
     wanted = ["config.json"]
     if is_model:
         wanted = ["model.safetensors", "model.safetensors.index.json"]
@@ -281,6 +287,8 @@ def _optional(caller, name, problem):
 @contextlib.contextmanager
 def _quiet():
     """Keep progress bars and log lines away from work of a tenth of a second."""
+    from transformers.utils import logging
+
     level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()

@@ -94,8 +94,8 @@ def compare_layers(ours, theirs):
     got, wanted = steps_of("ours", ours), steps_of("theirs", theirs)
     if len(got) != len(wanted):
         raise ValueError(
-            f"{NAME}: `ours` has {len(got)} steps but `theirs` {len(wanted)}; wanted two "
-            "outputs of the same model"
+            f"{NAME}: `ours` has {len(got)} steps but `theirs` {len(wanted)}; wanted "
+            "two outputs of the same model"
         )
     steps = [
         (name, relative_difference(name, a, b))
@@ -117,7 +117,7 @@ def step_names(count):
 
 
 def steps_of(name, output):
-    """Return embeddings, weights and output of layer 0, of layer 1 …, and the pooler."""
+    """Return the arrays of all steps, in the order of `step_names`."""
     parts = []
     for part in ("hidden_states", "attentions"):
         arrays = getattr(output, part, None)
