@@ -55,7 +55,7 @@ def working_dtype(dtype):
 
 def for_work(array):
     """Return the array row-major in its working dtype: same numbers, same bits."""
-    return np.ascontiguousarray(array, dtype=working_dtype(array.dtype))
+    return np.asarray(array, dtype=working_dtype(array.dtype), order="C")
 
 
 def check_shape(function, name, array, shape, why):
@@ -72,7 +72,7 @@ def check_shape(function, name, array, shape, why):
 
 def check_axis(function, name, array, axis):
     """Raise unless `axis` is one of the array's axes."""
-    if not isinstance(axis, Integral):
+    if isinstance(axis, bool) or not isinstance(axis, Integral):
         raise TypeError(f"{function}: `axis` is {axis!r}, wanted one integer")
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(

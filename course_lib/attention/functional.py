@@ -125,8 +125,9 @@ def softmax_backward(grad_output, weights, axis=-1):
     check_shape(name, "grad_output", grad_output, weights.shape, "that of `weights`")
     check_axis(name, "weights", weights, axis)
     grad, share = for_work(grad_output), for_work(weights)
-    mean_grad = (grad * share).sum(axis=axis, keepdims=True)
-    return (share * (grad - mean_grad)).astype(weights.dtype, copy=False)
+    with np.errstate(all="ignore"):  # products may underflow; NaN shows in the result
+        mean_grad = (grad * share).sum(axis=axis, keepdims=True)
+        return (share * (grad - mean_grad)).astype(weights.dtype, copy=False)
 
 
 def linear(x, weight, bias=None):
@@ -164,10 +165,11 @@ def linear(x, weight, bias=None):
     weights = for_work(weight)
     # The same product; BLAS takes half the time for few rows if they come as columns.
     few = len(rows) < 64
-    y = np.ascontiguousarray((weights @ rows.T).T) if few else rows @ weights.T
-    if bias is not None:
-        y += bias
-    return y.reshape(*x.shape[:-1], len(weight)).astype(x.dtype, copy=False)
+    with np.errstate(all="ignore"):  # NaN and infinity show in the result
+        y = np.ascontiguousarray((weights @ rows.T).T) if few else rows @ weights.T
+        if bias is not None:
+            y += bias
+        return y.reshape(*x.shape[:-1], len(weight)).astype(x.dtype, copy=False)
 
 
 def linear_backward(grad_output, x, weight):
@@ -212,8 +214,10 @@ def linear_backward(grad_output, x, weight):
     count = math.prod(x.shape[:-1])
     rows = for_work(x).reshape(count, x.shape[-1])
     grad = for_work(grad_output).reshape(count, len(weight))
-    grads = (grad @ for_work(weight)).reshape(x.shape), grad.T @ rows, grad.sum(axis=0)
-    return tuple(array.astype(x.dtype, copy=False) for array in grads)
+    with np.errstate(all="ignore"):  # NaN and infinity show in the result
+        grad_x = (grad @ for_work(weight)).reshape(x.shape)
+        grads = grad_x, grad.T @ rows, grad.sum(axis=0)
+        return tuple(array.astype(x.dtype, copy=False) for array in grads)
 
 
 def gelu(x):

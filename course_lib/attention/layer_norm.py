@@ -1,5 +1,7 @@
 """LayerNorm, forward and backward: every row gets mean 0 and spread 1 of its own."""
 
+from numbers import Real
+
 import numpy as np
 
 from course_lib.attention.arguments import check_floats, check_shape, for_work
@@ -103,14 +105,15 @@ def layer_norm_backward(grad_output, x, weight, eps=1e-12):
         grad_x = grad - grad.mean(axis=-1, keepdims=True)
         grad_x -= n * (grad * n).mean(axis=-1, keepdims=True)
         grad_x /= deviation
-    grads = grad_x, grad_weight, grad_bias
-    return tuple(array.astype(x.dtype, copy=False) for array in grads)
+        grads = grad_x, grad_weight, grad_bias
+        return tuple(array.astype(x.dtype, copy=False) for array in grads)
 
 
 def normalized(x, eps):
     """Return a copy of x with rows of mean 0 and spread 1, and what divided them."""
     y = np.array(for_work(x))
     y -= y.mean(axis=-1, keepdims=True)
+    y -= y.mean(axis=-1, keepdims=True)  # what rounding left: a constant row becomes 0
     variance = np.einsum("...i,...i->...", y, y)[..., None] / y.shape[-1]
     deviation = np.sqrt(variance + y.dtype.type(eps))
     y /= deviation
@@ -126,9 +129,9 @@ def check_layer_norm(function, x, weight, eps):
             "least 1 feature"
         )
     check_shape(function, "weight", weight, x.shape[-1:], "one for each feature of `x`")
-    if isinstance(eps, bool) or not isinstance(eps, int | float):
+    if isinstance(eps, bool) or not isinstance(eps, Real):
         raise TypeError(f"{function}: `eps` is {eps!r}, wanted a number")
-    if not 0 <= eps < np.inf:
+    if not 0 <= eps <= np.finfo(np.float32).max:  # NaN fails too
         raise ValueError(
             f"{function}: `eps` is {eps}, wanted a finite number from 0 on"
         )

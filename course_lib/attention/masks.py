@@ -1,5 +1,7 @@
 """Three libraries, three kinds of masks: the ways to ours, where True = may attend."""
 
+from numbers import Integral
+
 import numpy as np
 
 from course_lib.attention.arguments import FLOATS, check_array
@@ -22,7 +24,8 @@ def mask_from_torch(attn_mask=None, key_padding_mask=None, *, num_heads=1):
     -------
     ndarray or None
         Broadcastable to (batch, heads, query, key). Boolean, True = may attend, unless
-        one of the two is float: then float, added. None if there is no mask.
+        one of the two is float: then float, added. None if there is no mask. For arrays
+        without a batch, take its first mask, `[0]`.
 
     Raises
     ------
@@ -61,7 +64,8 @@ def mask_from_torch(attn_mask=None, key_padding_mask=None, *, num_heads=1):
     dtype = next(mask.dtype for mask in masks if mask.dtype != bool)
     minus_infinity = dtype.type(-np.inf)
     added = [np.where(m, minus_infinity, 0) if m.dtype == bool else m for m in masks]
-    return sum(added[1:], start=added[0])
+    with np.errstate(over="ignore"):  # twice the lowest number is -inf
+        return sum(added[1:], start=added[0])
 
 
 def mask_from_transformers(attention_mask):
@@ -135,12 +139,17 @@ def split_batch(attn_mask, num_heads):
     """Return (batch, heads, query, key) for a mask with three axes; two stay two."""
     if attn_mask.ndim == 2:
         return attn_mask
+    if isinstance(num_heads, bool) or not isinstance(num_heads, Integral):
+        raise TypeError(
+            f"mask_from_torch: `num_heads` is {num_heads!r}, wanted an integer"
+        )
     if num_heads < 1 or len(attn_mask) % num_heads:
         raise ValueError(
             f"mask_from_torch: `attn_mask` has {len(attn_mask)} masks, which is no "
             f"multiple of `num_heads`, {num_heads}"
         )
-    return attn_mask.reshape(-1, num_heads, *attn_mask.shape[1:])
+    batch = len(attn_mask) // num_heads
+    return attn_mask.reshape(batch, num_heads, *attn_mask.shape[1:])
 
 
 def check_fit(attn_mask, key_padding_mask, *masks):

@@ -1,6 +1,7 @@
 """Multi-head attention: several heads side by side, glued together, and mixed."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
@@ -145,6 +146,7 @@ class MultiHeadAttention:
         names = "query", "key", "value", "output"
         weights = {f"{name}_weight": getattr(self, f"{name}_weight") for name in names}
         check_floats(NAME, **weights)
+        check_shape(NAME, "query_weight", self.query_weight, (None, None), "a matrix")
         hidden_size = len(self.query_weight)
         for name, weight in weights.items():
             shape = (None, hidden_size) if name[0] == "o" else (hidden_size, None)
@@ -272,12 +274,17 @@ class MultiHeadAttention:
 
 def array_of(tensor):
     """Return a torch tensor as an array that shares its memory."""
+    if str(tensor.dtype) == "torch.bfloat16":
+        raise TypeError(
+            f"{NAME}.from_torch: `module` has dtype {tensor.dtype}, which NumPy lacks; "
+            "convert it with module.float()"
+        )
     return tensor.detach().numpy()
 
 
 def check_num_heads(function, num_heads, hidden_size):
     """Raise unless the hidden size can be shared out among so many heads."""
-    if isinstance(num_heads, bool) or not isinstance(num_heads, int):
+    if isinstance(num_heads, bool) or not isinstance(num_heads, Integral):
         raise TypeError(f"{function}: `num_heads` is {num_heads!r}, wanted an integer")
     if num_heads < 1 or hidden_size % num_heads:
         raise ValueError(
