@@ -42,11 +42,11 @@ def bert_folder(name):
     TypeError, FileNotFoundError
         If it is no name, no folder, or has no config.json and weights.
     """
-    if name == "minilm":
-        return minilm_folder()
     if not isinstance(name, str | os.PathLike):
         kind = type(name).__name__
         raise TypeError(f"{NAME}: `name` is a {kind}, wanted 'minilm' or a folder")
+    if name == "minilm":
+        return minilm_folder()
     folder = Path(name).expanduser()
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
         raise FileNotFoundError(
@@ -58,7 +58,13 @@ def bert_folder(name):
 
 def read_config(folder):
     """Return the `BertConfig` of a folder; raise ValueError unless it is a BERT's."""
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{NAME}: {path} is no JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{NAME}: {path} holds no settings, wanted {{name: value}}")
     wanted = {
         "model_type": ("bert",),
         "position_embedding_type": (None, "absolute"),
@@ -68,12 +74,22 @@ def read_config(folder):
     for key, allowed in wanted.items():
         if (got := config.get(key)) not in allowed:
             raise ValueError(
-                f"{NAME}: config.json in {folder} has {key} {got!r}, wanted "
+                f"{NAME}: {path} has {key} {got!r}, wanted "
                 f"{allowed[-1]!r}: a BERT encoder as Devlin et al. 2019 made it"
             )
     names = [field.name for field in fields(BertConfig)]
     if missing := [name for name in names if name not in config]:
-        raise ValueError(f"{NAME}: config.json in {folder} lacks {', '.join(missing)}")
+        raise ValueError(f"{NAME}: {path} lacks {', '.join(missing)}")
+    for field in fields(BertConfig):
+        got = config[field.name]
+        fits = {
+            int: type(got) is int and got > 0,
+            float: type(got) in (int, float) and got >= 0,
+            str: True,  # seen above
+        }
+        if not fits[field.type]:
+            kind = "a number from 0 on" if field.type is float else "a positive integer"
+            raise ValueError(f"{NAME}: {path} has {field.name} {got!r}, wanted {kind}")
     return BertConfig(**{name: config[name] for name in names})
 
 
@@ -112,17 +128,18 @@ def read_safetensors(path):
 
 def tensor(path, data, entry):
     """Return one array of the file's data as its header's entry describes it."""
-    begin, end = entry["data_offsets"]
-    part, dtype = data[begin:end], entry["dtype"]
-    if dtype == "BF16":  # the upper half of a float32
-        part = (part.view("<u2").astype(np.uint32) << 16).view(np.uint8)
-        dtype = "F32"
-    if dtype not in DTYPES:
+    try:
+        begin, end = entry["data_offsets"]
+        part, dtype = data[begin:end], entry["dtype"]
+        if dtype == "BF16":  # the upper half of a float32
+            part = (part.view("<u2").astype(np.uint32) << 16).view(np.uint8)
+            dtype = "F32"
+        return part.view(DTYPES[dtype]).reshape(entry["shape"])
+    except (KeyError, TypeError, ValueError):
         raise ValueError(
-            f"{NAME}: {path} holds numbers of type {dtype}, wanted one of BF16, "
-            f"{', '.join(DTYPES)}"
-        )
-    return part.view(DTYPES[dtype]).reshape(entry["shape"])
+            f"{NAME}: {path} describes a tensor as {entry}, wanted shape, data_offsets "
+            f"that fit it, and a dtype out of BF16, {', '.join(DTYPES)}"
+        ) from None
 
 
 def new_name(name):
@@ -177,10 +194,11 @@ def check_fit(folder, arrays, wanted):
         for name in wanted.keys() & arrays.keys()
         if arrays[name].shape != wanted[name]
     ]
+    wrong += [f"{n} is {a.dtype}" for n, a in arrays.items() if a.dtype.kind != "f"]
     groups = {
         "missing": missing,
         "unexpected": arrays.keys() - wanted.keys(),
-        "wrong shape": wrong,
+        "wrong shape or type": wrong,
     }
     if any(groups.values()):
         listed = [f"{k}: {', '.join(sorted(v)) or 'none'}" for k, v in groups.items()]

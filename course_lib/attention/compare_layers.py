@@ -70,8 +70,8 @@ def compare_layers(ours, theirs):
 
     Notes
     -----
-    Two steps are the same if they differ by at most 1e-5 of the largest value. The
-    cause is found by trying: the layer is computed again from their input, each time
+    Two steps are the same if they differ by at most 1e-5 of the largest value, where
+    there are tokens; padding is not looked at. The cause is found by trying: the layer is computed again from their input, each time
     with one known bug planted, until its output is ours. A bug that is not on the list,
     or two at once, are not found; the layer is.
 
@@ -97,8 +97,9 @@ def compare_layers(ours, theirs):
             f"{NAME}: `ours` has {len(got)} steps but `theirs` {len(wanted)}; wanted "
             "two outputs of the same model"
         )
+    is_token = tokens_of(ours)
     steps = [
-        (name, relative_difference(name, a, b))
+        (name, relative_difference(name, a, b, is_token))
         for name, a, b in zip(step_names(len(got)), got, wanted, strict=True)
     ]
     # A NaN differs from everything.
@@ -142,25 +143,47 @@ def as_array(values):
     return values.detach().cpu().numpy() if hasattr(values, "detach") else values
 
 
-def relative_difference(name, ours, theirs):
+def tokens_of(output):
+    """Return which positions (batch, tokens) hold tokens; all, in a text of padding."""
+    input_ids, mask, _ = output.inputs
+    if mask is None:
+        return np.ones(input_ids.shape, bool)
+    is_token = mask[:, 0, 0] == 0
+    return is_token | ~is_token.any(axis=1, keepdims=True)
+
+
+def at_tokens(array, is_token):
+    """Return the rows of a step's array that belong to tokens.
+
+    At padding, which nobody looks at, a model may blow rounding up beyond all bounds.
+    """
+    if array.ndim == 2:  # of the pooler, which reads the first position
+        return array[is_token[:, 0]]
+    return (array if array.ndim == 3 else array.swapaxes(1, 2))[is_token]
+
+
+def relative_difference(name, ours, theirs, is_token):
     """Return the largest difference, divided by the largest value of `theirs`."""
     if ours.shape != theirs.shape:
         raise ValueError(
             f"{NAME}: at {name!r}, `ours` has shape {ours.shape} but `theirs` "
             f"{theirs.shape}; wanted two outputs for the same input"
         )
+    ours, theirs = at_tokens(ours, is_token), at_tokens(theirs, is_token)
     largest = np.abs(theirs).max(initial=np.finfo(np.float32).tiny)
     return float(np.abs(ours - theirs).max(initial=0) / largest)
 
 
 def likely_cause(ours, wanted, got, first):
     """Return the suspect whose output is ours, or None."""
-    error = np.abs(got[first] - wanted[first]).max()
+    is_token = tokens_of(ours)
+    target = at_tokens(got[first], is_token)
+    error = np.abs(target - at_tokens(wanted[first], is_token)).max()
     for cause, pieces in SUSPECTS.items():
         model = NumpyBert(ours.model.config, ours.model.weights, Pieces(**pieces))
-        tried = compute_step(model, ours.inputs, wanted, first)
+        tried = at_tokens(compute_step(model, ours.inputs, wanted, first), is_token)
         # Nearer to ours than ours is to theirs, by far. With NaN: no suspect.
-        if np.abs(tried - got[first]).max() < 0.1 * error:
+        if np.abs(tried - target).max() < 0.1 * error:
             return cause
     return None
 

@@ -99,25 +99,29 @@ def mask_from_transformers(attention_mask):
     >>> mask_from_transformers(np.array([[1, 1, 0]]))
     array([[[[ True,  True, False]]]])
     """
-    name = "mask_from_transformers"
-    check_array(name, "attention_mask", attention_mask, dtype="np.int64")
+    check_attention_mask("mask_from_transformers", attention_mask)
+    return attention_mask.astype(bool)[:, None, None, :]
+
+
+def check_attention_mask(function, attention_mask):
+    """Raise unless this is an array (batch, key) of 0 and 1."""
+    check_array(function, "attention_mask", attention_mask, dtype="np.int64")
     if attention_mask.dtype.kind not in "biuf":
         raise TypeError(
-            f"{name}: `attention_mask` has dtype {attention_mask.dtype}, wanted "
+            f"{function}: `attention_mask` has dtype {attention_mask.dtype}, wanted "
             "integers, 1 for a token and 0 for padding"
         )
     if attention_mask.ndim != 2:
         raise ValueError(
-            f"{name}: `attention_mask` has shape {attention_mask.shape}, wanted "
+            f"{function}: `attention_mask` has shape {attention_mask.shape}, wanted "
             "(batch, key)"
         )
     strange = attention_mask[(attention_mask != 0) & (attention_mask != 1)]
     if strange.size:
         raise ValueError(
-            f"{name}: `attention_mask` holds {strange[0]}, wanted only 1 for a token "
-            "and 0 for padding"
+            f"{function}: `attention_mask` holds {strange[0]}, wanted only 1 for a "
+            "token and 0 for padding"
         )
-    return attention_mask.astype(bool)[:, None, None, :]
 
 
 def check_mask_array(function, name, mask, dims):

@@ -15,7 +15,7 @@ from course_lib.attention.bert_weights import (
 )
 from course_lib.attention.functional import gelu, linear
 from course_lib.attention.layer_norm import layer_norm
-from course_lib.attention.masks import mask_from_transformers
+from course_lib.attention.masks import check_attention_mask, mask_from_transformers
 from course_lib.attention.multi_head import check_num_heads, merge_heads, split_heads
 from course_lib.attention.scaled_dot_product import scaled_dot_product_attention
 
@@ -163,10 +163,14 @@ class NumpyBert:
         Raises
         ------
         TypeError
-            There is no piece of that name.
+            There is no piece of that name, or it is no function.
         """
         known = Pieces.__dataclass_fields__
-        for name in pieces:
+        for name, piece in pieces.items():
+            if name in known and not callable(piece):
+                raise TypeError(
+                    f"{NAME}.with_pieces: `{name}` is {piece!r}, wanted a function"
+                )
             if name not in known:
                 raise TypeError(
                     f"{NAME}.with_pieces: there is no piece `{name}`, wanted one of "
@@ -275,14 +279,14 @@ class NumpyBert:
             )
         if token_type_ids is None:
             token_type_ids = np.zeros_like(input_ids)
-        check_ids(
-            "token_type_ids", token_type_ids, config.type_vocab_size, "type_vocab"
-        )
+        segments = config.type_vocab_size
+        check_ids("token_type_ids", token_type_ids, segments, "type_vocab_size")
         same_shape("token_type_ids", token_type_ids, input_ids)
         if attention_mask is None:
             return token_type_ids, None
-        allowed = mask_from_transformers(attention_mask)
+        check_attention_mask(NAME, attention_mask)
         same_shape("attention_mask", attention_mask, input_ids)
+        allowed = mask_from_transformers(attention_mask)
         lowest = np.finfo(np.float32).min
         return token_type_ids, np.where(allowed, np.float32(0), lowest)
 

@@ -64,7 +64,8 @@ def streaming_attention(
     Memory beyond inputs and output: one copy of query, key and value, and some
     megabytes for each thread. Nothing is approximated, and as much is multiplied as in
     the plain form, but for blocks that `is_causal` hides whole: they are skipped. The
-    blocks are the same for any number of threads, so the result is too.
+    blocks are the same for any number of threads, so the result is too. As o is divided
+    at the end, values above the largest float / number of keys become infinite.
 
     Taught in: lesson 14.
 

@@ -50,6 +50,12 @@ def compare(ours, peer, *, pairs=None, seconds=2):
     return {"ours": median(a), "peer": median(b), "low": low, "high": high}
 
 
+def median_seconds(function, *, times=15):
+    """Return the median time of a function, warm."""
+    timed(function)
+    return median(timed(function) for _ in range(times))
+
+
 def timed(function):
     """Return the seconds of one call, or what it measured itself."""
     start = time.perf_counter()
