@@ -71,9 +71,10 @@ def compare_layers(ours, theirs):
     Notes
     -----
     Two steps are the same if they differ by at most 1e-5 of the largest value, where
-    there are tokens; padding is not looked at. The cause is found by trying: the layer is computed again from their input, each time
-    with one known bug planted, until its output is ours. A bug that is not on the list,
-    or two at once, are not found; the layer is.
+    there are tokens; padding is not looked at. The cause is found by trying: the layer
+    is computed again from their input, each time with one known bug planted, until its
+    output is ours. A bug that is not on the list, or two at once, are not found; the
+    layer is.
 
     Taught in: lesson 15.
 
