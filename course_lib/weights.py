@@ -155,7 +155,7 @@ def minilm_folder():
     -----
     The model: 6 layers, hidden size 384, 12 heads, 30,522 word pieces. Distilled as in
     Wang et al. 2020, "MiniLM", then tuned on sentence pairs as all-MiniLM-L6-v2.
-    Taught in: no lesson; `course_lib.models.load_encoder` calls it.
+    Taught in: lesson 15.
 
     Examples
     --------

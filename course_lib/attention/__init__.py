@@ -22,13 +22,14 @@ from course_lib.attention.multi_head import (
     merge_heads,
     split_heads,
 )
-from course_lib.attention.numpy_bert import NumpyBert
+from course_lib.attention.numpy_bert import NumpyBert, add_embeddings
 from course_lib.attention.scaled_dot_product import scaled_dot_product_attention
 from course_lib.attention.streaming import streaming_attention
 
 __all__ = [
     "MultiHeadAttention",
     "NumpyBert",
+    "add_embeddings",
     "compare_layers",
     "gelu",
     "gelu_backward",

@@ -99,15 +99,17 @@ def compare_layers(ours, theirs):
             "two outputs of the same model"
         )
     is_token = tokens_of(ours)
-    steps = [
-        (name, relative_difference(name, a, b, is_token))
-        for name, a, b in zip(step_names(len(got)), got, wanted, strict=True)
-    ]
-    # A NaN differs from everything.
-    first = next((i for i, (_, d) in enumerate(steps) if not d <= SAME), None)
-    if first is None:
-        return LayerComparison(None, max(d for _, d in steps), None, steps)
-    return LayerComparison(*steps[first], likely_cause(ours, wanted, got, first), steps)
+    with np.errstate(all="ignore"):  # NaN and infinity show in the result
+        steps = [
+            (name, relative_difference(name, a, b, is_token))
+            for name, a, b in zip(step_names(len(got)), got, wanted, strict=True)
+        ]
+        # A NaN differs from everything.
+        first = next((i for i, (_, d) in enumerate(steps) if not d <= SAME), None)
+        if first is None:
+            return LayerComparison(None, max(d for _, d in steps), None, steps)
+        cause = likely_cause(ours, wanted, got, first)
+    return LayerComparison(*steps[first], cause, steps)
 
 
 def step_names(count):
@@ -124,7 +126,7 @@ def steps_of(name, output):
     for part in ("hidden_states", "attentions"):
         arrays = getattr(output, part, None)
         # With another attention than "eager", transformers returns empty attentions.
-        if not arrays or any(array is None for array in arrays):
+        if not is_filled(arrays):
             raise ValueError(
                 f"{NAME}: `{name}` has no {part}; load the model with "
                 'attn_implementation="eager" and call it with '
@@ -132,6 +134,11 @@ def steps_of(name, output):
             )
         parts.append([as_array(array) for array in arrays])
     (embeddings, *outputs), weights = parts
+    if len(outputs) != len(weights):
+        raise ValueError(
+            f"{NAME}: `{name}` has {len(outputs) + 1} hidden_states and {len(weights)} "
+            "attentions; wanted one of each for a layer, and the embeddings"
+        )
     steps = [embeddings]
     for pair in zip(weights, outputs, strict=True):
         steps += pair
@@ -139,9 +146,18 @@ def steps_of(name, output):
     return steps if pooled is None else [*steps, as_array(pooled)]
 
 
+def is_filled(arrays):
+    """Return whether this is a tuple of arrays or tensors, none of them missing."""
+    return (
+        isinstance(arrays, tuple | list)
+        and len(arrays) > 0
+        and all(hasattr(array, "shape") for array in arrays)
+    )
+
+
 def as_array(values):
     """Return an array, also of a torch tensor."""
-    return values.detach().cpu().numpy() if hasattr(values, "detach") else values
+    return values.detach().cpu().float().numpy() if hasattr(values, "cpu") else values
 
 
 def tokens_of(output):

@@ -262,10 +262,12 @@ class NumpyBert:
 
     def _linear(self, name, x):
         weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
-        return self.pieces.linear(x, weight, bias)
+        # A learner's piece may return float64: x / np.sqrt(2) does.
+        return self.pieces.linear(np.asarray(x, np.float32), weight, bias)
 
     def _norm(self, name, x):
         weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
+        x = np.asarray(x, np.float32)
         return self.pieces.layer_norm(x, weight, bias, self.config.layer_norm_eps)
 
     def _checked(self, input_ids, attention_mask, token_type_ids):

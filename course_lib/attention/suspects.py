@@ -9,11 +9,11 @@ from course_lib.attention.numpy_bert import add_embeddings
 from course_lib.attention.scaled_dot_product import scaled_dot_product_attention
 
 
-def attention_scaled(power):
-    """Return attention whose scores are multiplied by head_size to this power."""
+def attention_scaled(scale_of):
+    """Return attention whose scale is `scale_of(heads, head_size)`."""
 
     def attention(query, key, value, mask, *, return_weights):
-        scale = float(query.shape[-1]) ** power
+        scale = scale_of(query.shape[-3], query.shape[-1])
         return scaled_dot_product_attention(
             query, key, value, mask, scale=scale, return_weights=return_weights
         )
@@ -113,6 +113,11 @@ def no_segments(input_ids, token_type_ids, word, position, segment):
     return add_embeddings(input_ids, token_type_ids, word, position, 0 * segment)
 
 
+def first_segment(input_ids, token_type_ids, word, position, segment):
+    """Put all tokens into segment 0."""
+    return add_embeddings(input_ids, 0 * token_type_ids, word, position, segment)
+
+
 def no_positions(input_ids, token_type_ids, word, position, segment):
     """Leave out the position embeddings."""
     return add_embeddings(input_ids, token_type_ids, word, 0 * position, segment)
@@ -131,11 +136,17 @@ def other_epsilon(x, weight, bias, eps):
 
 SUSPECTS = {  # what a teacher would say → the piece, spoilt
     "the segment embeddings are missing": {"add_embeddings": no_segments},
+    "all tokens are in segment 0": {"add_embeddings": first_segment},
     "the position embeddings are missing": {"add_embeddings": no_positions},
     "positions are counted from 1": {"add_embeddings": positions_from_one},
-    "the scores are not divided by √d_k": {"attention": attention_scaled(0)},
+    "the scores are not divided by √d_k": {
+        "attention": attention_scaled(lambda heads, size: 1)
+    },
     "the scores are divided by d_k, not by its root": {
-        "attention": attention_scaled(-1)
+        "attention": attention_scaled(lambda heads, size: 1 / size)
+    },
+    "the scores are divided by the root of the whole width, not of a head's": {
+        "attention": attention_scaled(lambda heads, size: (heads * size) ** -0.5)
     },
     "softmax runs over the queries, not over the keys": {"attention": over_queries},
     "queries and keys have changed places": {"attention": keys_as_queries},

@@ -142,12 +142,13 @@ def name_sides(figure: Figure, x: str, y: str) -> None:
 
 def scale(axes: Axes, side: str, values: NDArray, logarithmic: bool) -> None:
     """Choose plain numbers for the axis `side`; few logarithmic values mark it."""
-    from matplotlib.ticker import MaxNLocator, NullLocator
+    from matplotlib.ticker import LogFormatter, MaxNLocator, NullLocator
 
     axis = getattr(axes, f"{side}axis")
     if logarithmic:
         axes.set(**{f"{side}scale": "log"})
         axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(LogFormatter())  # of less than a decade; no formulas
         if len(values) <= 8:
             axis.set_ticks(values)
             axis.set_minor_locator(NullLocator())

@@ -435,3 +435,13 @@ def test_the_learners_own_plots_are_left_alone():
     assert pyplot.get_fignums() == []
     pyplot.rcdefaults()
     assert html == [chart._repr_html_() for chart in every_chart()]
+
+
+@pytest.mark.parametrize("log", ["log_x", "log_y"])
+def test_labels_within_one_power_of_ten_are_plain_numbers(log):
+    few = 6e-7 * np.linspace(1, 1.4, 17)
+    chart = charts.curve(few, few, title="Few", x="x", y="y", alt="Few.", **{log: True})
+    axis = getattr(chart.figure.axes[0], f"{log[-1]}axis")
+    labels = [tick.get_text() for tick in axis.get_ticklabels(which="both")]
+    assert any(labels)
+    assert not [label for label in labels if "$" in label]
