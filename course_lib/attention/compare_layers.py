@@ -196,10 +196,12 @@ def likely_cause(ours, wanted, got, first):
     is_token = tokens_of(ours)
     target = at_tokens(got[first], is_token)
     error = np.abs(target - at_tokens(wanted[first], is_token)).max()
+    if not np.isfinite(error):
+        return None
     for cause, pieces in SUSPECTS.items():
         model = NumpyBert(ours.model.config, ours.model.weights, Pieces(**pieces))
         tried = at_tokens(compute_step(model, ours.inputs, wanted, first), is_token)
-        # Nearer to ours than ours is to theirs, by far. With NaN: no suspect.
+        # Nearer to ours than ours is to theirs, by far.
         if np.abs(tried - target).max() < 0.1 * error:
             return cause
     return None

@@ -9,6 +9,7 @@ from course_lib.attention.arguments import (
     for_work,
     resolve_scale,
     shape_of_scores,
+    working_dtype,
 )
 from course_lib.attention.scaled_dot_product import (
     hide,
@@ -16,13 +17,13 @@ from course_lib.attention.scaled_dot_product import (
     turned,
     weighted_sum,
 )
-from course_lib.attention.threads import blocks, in_parallel
+from course_lib.attention.threads import blocks, in_parallel, thread_count
 
 NAME = "streaming_attention"
 QUERIES = 128  # in one block
 # The largest product that BLAS leaves to one core. The cores have blocks of their own.
 PRODUCT = 1 << 18  # multiplications
-MOST = 12  # blocks at once: their scores, half a megabyte, stay in a core's cache
+MOST = 24  # blocks at once: their scores, a megabyte, still stay in a core's cache
 
 
 def streaming_attention(
@@ -63,9 +64,10 @@ def streaming_attention(
 
     Memory beyond inputs and output: one copy of query, key and value, and some
     megabytes for each thread. Nothing is approximated, and as much is multiplied as in
-    the plain form, but for blocks that `is_causal` hides whole: they are skipped. The
-    blocks are the same for any number of threads, so the result is too. As o is divided
-    at the end, values above the largest float / number of keys become infinite.
+    the plain form, but for keys that lie ahead of all queries of a part: they are left
+    out if `is_causal`. The blocks are the same for any number of threads, so the result
+    is too. As o is divided at the end, values above the largest float / number of keys
+    become infinite.
 
     Taught in: lesson 14.
 
@@ -88,9 +90,7 @@ def streaming_attention(
     leading = np.broadcast_shapes(scores_shape[:-2], value.shape[:-2])
     output = np.empty((*leading, query.shape[-2], value.shape[-1]), query.dtype)
     whole = output if leading else output[None]
-    with np.errstate(all="ignore"):
-        query = for_work(query) * scale
-    arrays = [query, for_work(key), with_ones(for_work(turned(value)))]
+    arrays = [for_work(query), for_work(key), in_rows_with_ones(value)]
     arrays += [] if attn_mask is None else [np.broadcast_to(attn_mask, scores_shape)]
     # Broadcast as views: nothing is copied.
     views = [np.broadcast_to(a, (*whole.shape[:-2], *a.shape[-2:])) for a in arrays]
@@ -100,39 +100,48 @@ def streaming_attention(
         index, rows = piece
         with np.errstate(all="ignore"):  # in each thread anew
             parts = (view[index] for view in views)
-            whole[index][:, rows] = attend_in_blocks(rows, is_causal, is_finite, *parts)
+            whole[index][:, rows] = attend_in_blocks(
+                rows, scale, is_causal, is_finite, *parts
+            )
 
     in_parallel(fill, list(pieces(whole.shape)))
     return output
 
 
-def with_ones(value):
-    """Add a row of ones to (..., value_size, key), which will sum the weights."""
-    return np.insert(value, value.shape[-2], 1, axis=-2)
+def in_rows_with_ones(value):
+    """Turn (..., key, size) into (..., size + 1, key). The ones sum the weights."""
+    *leading, keys, size = value.shape
+    rows = np.ones((*leading, size + 1, keys), working_dtype(value.dtype))
+    rows[..., :size, :] = turned(value)
+    return rows
 
 
 def pieces(shape):
     """Yield (batch and heads, rows) for all parts of the output, each work for a core.
 
-    A part holds several heads, or several blocks of queries of one head, since NumPy is
-    faster with few large calls; but a long text has at least four parts.
+    A part holds several blocks, of several heads or of one: threads that call NumPy for
+    little at a time wait for each other. But each core has its part.
     """
     *batch, heads, queries, _ = shape
-    groups = max(1, min(MOST // max(heads, 1), queries // (4 * QUERIES)))
+    for_all_cores = queries // (QUERIES * thread_count())
+    groups = max(1, min(MOST // max(heads, 1), for_all_cores))
     for index in np.ndindex(*batch):
         for some_heads in blocks(heads, MOST):
             for rows in blocks(queries, groups * QUERIES):
                 yield (*index, some_heads), rows
 
 
-def attend_in_blocks(rows, is_causal, is_finite, query, key, value, attn_mask=None):
+def attend_in_blocks(
+    rows, scale, is_causal, is_finite, query, key, value, attn_mask=None
+):
     """Return the output (heads, rows, value_size) of some rows of the query.
 
     `value` comes turned over. So do the scores here, (heads, groups, keys, queries):
     maxima then run down the columns, for many queries at once.
     """
     width = min(QUERIES, query.shape[-2])
-    columns = in_columns(query[:, rows], width)  # (heads, groups, head_size, queries)
+    # (heads, groups, head_size, queries)
+    columns = in_columns(query[:, rows], width) * scale
     heads, groups, _, _ = columns.shape
     highest = np.full((heads, groups, 1, width), -np.inf, columns.dtype)
     mixed = np.zeros((heads, groups, value.shape[-2], width), columns.dtype)

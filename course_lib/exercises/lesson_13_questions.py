@@ -7,15 +7,15 @@ from course_lib.exercises.questions import prediction, question
 prediction(
     "13.p1",
     "Which step gives the most exact slope of e^x, with central differences?",
-    answer="0.00001",
+    answer="1e-5",
     why="Its two errors balance there: the bend of the curve, which shrinks with the "
     "step, and rounding, which grows when it does.",
     wrong={
-        "0.1": "So far apart, the curve bends between the two points: the slope is off "
-        "by about 0.005.",
-        "0.0000000001": "The curve is straight enough there, but the two values share "
+        "1e-1": "So far apart, the curve bends between the two points: the slope is "
+        "off by about 0.005.",
+        "1e-10": "The curve is straight enough there, but the two values share "
         "nearly all their digits. What is left after subtracting is mostly rounding.",
-        "0.000000000000001": "The smaller the better holds on paper. A float has about "
+        "1e-15": "The smaller the better holds on paper. A float has about "
         "16 digits, and here 15 of them cancel: the slope is off by several percent.",
     },
 )

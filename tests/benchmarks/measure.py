@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+WARM = 0.12  # seconds
+
 
 @dataclass
 class Row:
@@ -40,11 +42,11 @@ def compare(ours, peer, *, pairs=None, seconds=2):
     dict
         `ours` and `peer`, the medians; `low` and `high`, the quartiles of the ratio.
     """
+    measure = timed
     if pairs is None:
-        timed(ours)  # the first call also loads and allocates
-        timed(peer)
-        pairs = max(30, int(seconds / (timed(ours) + timed(peer))))
-    times = [(timed(ours), timed(peer)) for _ in range(pairs)]
+        measure = timed_warm
+        pairs = max(30, int(seconds / (measure(ours) + measure(peer) + 2 * WARM)))
+    times = [(measure(ours), measure(peer)) for _ in range(pairs)]
     low, _, high = quantiles([a / b for a, b in times], n=4)
     a, b = zip(*times, strict=True)
     return {"ours": median(a), "peer": median(b), "low": low, "high": high}
@@ -52,8 +54,20 @@ def compare(ours, peer, *, pairs=None, seconds=2):
 
 def median_seconds(function, *, times=15):
     """Return the median time of a function, warm."""
-    timed(function)
-    return median(timed(function) for _ in range(times))
+    return median(timed_warm(function) for _ in range(times))
+
+
+def timed_warm(function):
+    """Return the seconds of one call, right after others of the same function.
+
+    Threads of BLAS and PyTorch keep a core busy for up to 0.1 s after their last call,
+    in case there is more to do, and take it from whatever runs next.
+    """
+    until = time.perf_counter() + WARM
+    function()
+    while time.perf_counter() < until:
+        function()
+    return timed(function)
 
 
 def timed(function):

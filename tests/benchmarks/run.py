@@ -12,9 +12,11 @@ from dataclasses import asdict
 from importlib import import_module, metadata
 from pathlib import Path
 
-# NumPy's BLAS and PyTorch both obey it, if it is set before they load. One thread each
-# by default: timed in turn, their two pools of threads would fight over the cores.
-THREADS = int(os.environ.setdefault("OMP_NUM_THREADS", "1"))
+# NumPy's BLAS and PyTorch both obey it, if it is set before they load: two threads, as
+# every laptop has.
+THREADS = int(
+    os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+)
 HERE = Path(__file__).resolve().parent
 COLUMNS = "what", "size", "ours", "peer", "named peer", "ratio", "quartiles", "verdict"
 
