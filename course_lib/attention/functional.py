@@ -253,7 +253,7 @@ def gelu(x):
     Φ(x) = (1 + erf(x/√2)) / 2, the share of a standard normal below x: Hendrycks and
     Gimpel 2016, "Gaussian Error Linear Units" (arXiv:1606.08415), section 2. BERT uses
     this exact form; GPT-2's with tanh differs by up to 5e-4. In float32, Φ is right to
-    3e-7. -inf gives NaN.
+    2e-7. -inf gives NaN.
 
     Taught in: lesson 13.
 
