@@ -552,7 +552,7 @@ def test_each_lies_in_the_file_of_its_lesson():
     ("id", "words"),
     [
         ("11.44", "There is no exercise '11.44'. The nearest: 11.4"),
-        ("1.4", "There is no exercise '1.4'. The nearest: 11.4"),
+        ("1.4", "There is no exercise '1.4'. The nearest: 1"),
         ("11,4", "11.4"),
         ("99.1", "The nearest: "),
         ("lesson_11", "The nearest: "),

@@ -212,11 +212,23 @@ class Pickler(cloudpickle.Pickler):
         state = {}
         for name, value in vars(module).items():
             banned = self.bans.name_of(value)
+            if not banned and is_of_library(module.__name__):
+                banned = self.banned_within(value)
             if banned:
                 value = StandIn("banned", banned)
             if not name.startswith("__"):
                 state[name] = value
         return types.ModuleType, (module.__name__,), state
+
+    def banned_within(self, value):
+        """Return the banned name that something of this library uses, or None."""
+        if not self.bans.things or type(value) is types.ModuleType:
+            return None
+        try:
+            Pickler(Output(), self.bans, self.registered).dump(value)
+        except Banned as found:
+            return str(found)
+        return None
 
 
 def reduce_file(file):
