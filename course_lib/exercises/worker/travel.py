@@ -9,6 +9,7 @@ import contextlib
 import functools
 import io
 import itertools
+import operator
 import pickle
 import pickletools
 import sys
@@ -28,6 +29,7 @@ TIME_LIMIT = 5.0  # seconds for packing it
 LOOK_AT = 20_000  # steps of a packed answer that are searched for module names
 STANDARD = ("stdlib", "platstdlib")  # as sysconfig calls Python's own folders
 CACHED = functools._lru_cache_wrapper  # it would be looked up by its name
+NO_FILE = "<code>"
 
 
 class Refused(Exception):
@@ -157,6 +159,10 @@ class Pickler(cloudpickle.Pickler):
             return NotImplemented if is_notebook else self.reduce_module(thing)
         if kind is types.FunctionType:
             return self.reduce_function(thing)
+        if kind is types.CodeType and thing.co_filename != NO_FILE:
+            # By its file a learner's line is found again; cloudpickle 3.1.3 drops it.
+            in_file = operator.methodcaller("replace", co_filename=thing.co_filename)
+            return in_file, (thing.replace(co_filename=NO_FILE),)
         if kind is CACHED and is_own(thing.__module__):
             options = thing.cache_parameters().values()
             return CACHED, (thing.__wrapped__, *options, functools._CacheInfo)
