@@ -14,6 +14,8 @@ from course_lib.attention import gradients
 from course_lib.attention import scaled_dot_product_attention as attention
 from course_lib.attention import scaled_dot_product_attention_backward as backward
 
+pytestmark = pytest.mark.slow  # many tests that draw and compare
+
 # Different primes, so that two swapped axes cannot go unnoticed.
 BATCH, HEADS, QUERIES, KEYS, WIDTH, VALUE_WIDTH = 2, 3, 5, 7, 11, 13
 SCORES = (BATCH, HEADS, QUERIES, KEYS)

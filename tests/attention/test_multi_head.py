@@ -19,6 +19,8 @@ from course_lib.attention import (
     split_heads,
 )
 
+pytestmark = pytest.mark.slow  # many tests that draw and compare
+
 # Different primes, so that two swapped axes cannot go unnoticed.
 BATCH, HEADS, HEAD_SIZE, QUERIES, KEYS, KEY_SIZE, VALUE_SIZE = 2, 3, 5, 7, 11, 13, 17
 HIDDEN = HEADS * HEAD_SIZE

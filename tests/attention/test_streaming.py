@@ -20,6 +20,8 @@ from course_lib.attention import scaled_dot_product_attention as whole
 from course_lib.attention import streaming
 from course_lib.attention import streaming_attention as streamed
 
+pytestmark = pytest.mark.slow  # many tests that draw and compare
+
 # Different primes, so that two swapped axes cannot go unnoticed.
 BATCH, HEADS, QUERIES, KEYS, WIDTH, VALUE_WIDTH = 2, 3, 151, 331, 11, 13
 INF, NAN = np.inf, np.nan

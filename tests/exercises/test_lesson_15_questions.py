@@ -19,6 +19,8 @@ from course_lib.exercises import all_exercises
 from course_lib.exercises.questions import asking, predictions, questions
 from course_lib.weights import minilm_folder
 
+pytestmark = pytest.mark.slow  # many tests that draw and compare
+
 asking.load_lesson("15")
 ANSWERS = {id: made.answer for id, made in predictions.PREDICTIONS.items()}
 WRONG = {id: made.wrong for id, made in predictions.PREDICTIONS.items()}
