@@ -143,7 +143,10 @@ def attend_in_blocks(
     # (heads, groups, head_size, queries)
     columns = in_columns(query[:, rows], width) * scale
     heads, groups, _, _ = columns.shape
-    highest = np.full((heads, groups, 1, width), -np.inf, columns.dtype)
+    # The lowest finite number, not -inf: for a query that has met no key yet, a hidden
+    # score minus that is -inf, and never NaN.
+    lowest = np.finfo(columns.dtype).min
+    highest = np.full((heads, groups, 1, width), lowest)
     mixed = np.zeros((heads, groups, value.shape[-2], width), columns.dtype)
     for keys in blocks(key.shape[-2], keys_in_block(key, value)):
         if is_causal and keys.start >= rows.stop:
@@ -156,11 +159,9 @@ def attend_in_blocks(
         blocked = None if is_finite else np.isneginf(scores)
 
         new_highest = np.maximum(highest, scores.max(axis=-2, keepdims=True))
-        finite = np.where(np.isneginf(new_highest), 0, new_highest)  # -inf - -inf: NaN
-        shrink = np.exp(highest - finite)
-        scores -= finite
+        mixed *= np.exp(highest - new_highest)
+        scores -= new_highest
         powers = np.exp(scores, out=scores)
-        mixed *= shrink
         mixed += mix(value[:, None, :, keys], powers, blocked)
         highest = new_highest
     total = mixed[..., -1:, :]
