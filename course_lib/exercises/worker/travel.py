@@ -230,11 +230,14 @@ class Pickler(cloudpickle.Pickler):
         """Return the banned name that something of this library uses, or None."""
         if not self.bans.things or type(value) is types.ModuleType:
             return None
-        try:
-            Pickler(Output(), self.bans, self.registered).dump(value)
-        except Banned as found:
-            return str(found)
-        return None
+        known = self.bans.within
+        if id(value) not in known:  # many modules hold the same functions
+            known[id(value)] = None
+            try:
+                Pickler(Output(), self.bans, self.registered).dump(value)
+            except Banned as found:
+                known[id(value)] = str(found)
+        return known[id(value)]
 
 
 def reduce_file(file):
@@ -307,6 +310,7 @@ class Bans:
     def __init__(self, names):
         self.things = {}  # id → the thing, kept so that its id stays its own, and name
         self.places = {}  # where a function of this library is written → name
+        self.within = {}  # id of a thing in a module of this library → what it uses
         for name in names:
             found = find_loaded(name)
             thing = found[2] if found else None
