@@ -81,6 +81,12 @@ def check_axis(function, name, array, axis):
         )
 
 
+def check_integer(function, name, value):
+    """Raise TypeError unless this is one whole number, and no truth value."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{function}: `{name}` is {value!r}, wanted an integer")
+
+
 def check_linear(function, x, weight, bias=None):
     """Raise unless x (..., in), weight (out, in) and bias (out,) fit each other."""
     check_floats(function, x=x, weight=weight)
@@ -131,19 +137,19 @@ def check_heads(function, query, key, value):
             )
 
 
-def shape_of_scores(function, query, key, value):
-    """Return (..., query, key); raise unless the axes before these broadcast."""
+def broadcast_shapes(function, query, key, value):
+    """Return the shapes of scores and output; raise unless the first axes broadcast."""
     leading = [array.shape[:-2] for array in (query, key, value)]
     try:
-        np.broadcast_shapes(*leading)
+        of_output = np.broadcast_shapes(*leading)
     except ValueError:
         raise ValueError(
             f"{function}: the leading axes of `query` {leading[0]}, `key` {leading[1]} "
             f"and `value` {leading[2]} must be equal, or 1 where they differ "
             "(fewer heads in `key` and `value`: enable_gqa=True)"
         ) from None
-    scores = np.broadcast_shapes(*leading[:2])
-    return (*scores, query.shape[-2], key.shape[-2])
+    scores = (*np.broadcast_shapes(*leading[:2]), query.shape[-2], key.shape[-2])
+    return scores, (*of_output, query.shape[-2], value.shape[-1])
 
 
 def check_mask(function, attn_mask, dtype, scores):

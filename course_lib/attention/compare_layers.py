@@ -108,7 +108,7 @@ def compare_layers(ours, theirs):
         first = next((i for i, (_, d) in enumerate(steps) if not d <= SAME), None)
         if first is None:
             return LayerComparison(None, max(d for _, d in steps), None, steps)
-        cause = likely_cause(ours, wanted, got, first)
+        cause = likely_cause(ours, wanted, got, first, is_token)
     return LayerComparison(*steps[first], cause, steps)
 
 
@@ -191,9 +191,8 @@ def relative_difference(name, ours, theirs, is_token):
     return float(np.abs(ours - theirs).max(initial=0) / largest)
 
 
-def likely_cause(ours, wanted, got, first):
+def likely_cause(ours, wanted, got, first, is_token):
     """Return the suspect whose output is ours, or None."""
-    is_token = tokens_of(ours)
     target = at_tokens(got[first], is_token)
     error = np.abs(target - at_tokens(wanted[first], is_token)).max()
     if not np.isfinite(error):

@@ -137,8 +137,13 @@ def softmax_backward(grad_output, weights, axis=-1):
     check_axis(name, "weights", weights, axis)
     grad, share = for_work(grad_output), for_work(weights)
     with np.errstate(all="ignore"):  # products may underflow; NaN shows in the result
-        mean_grad = (grad * share).sum(axis=axis, keepdims=True)
-        return (share * (grad - mean_grad)).astype(weights.dtype, copy=False)
+        return through_softmax(grad, share, axis).astype(weights.dtype, copy=False)
+
+
+def through_softmax(grad, weights, axis=-1):
+    """Return dL/dS for float32 or float64 arrays that have been checked."""
+    mean_grad = (grad * weights).sum(axis=axis, keepdims=True)
+    return weights * (grad - mean_grad)
 
 
 def linear(x, weight, bias=None):
@@ -172,8 +177,7 @@ def linear(x, weight, bias=None):
     array([[11.5]])
     """
     check_linear("linear", x, weight, bias)
-    rows = for_work(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    weights = for_work(weight)
+    rows, weights = in_rows(x), for_work(weight)
     # The same product; BLAS takes half the time for few rows if they come as columns.
     few = len(rows) < 64
     with np.errstate(all="ignore"):  # NaN and infinity show in the result
@@ -181,6 +185,11 @@ def linear(x, weight, bias=None):
         if bias is not None:
             y += bias
         return y.reshape(*x.shape[:-1], len(weight)).astype(x.dtype, copy=False)
+
+
+def in_rows(x):
+    """Return (..., features) as a matrix, one row after the other, for the work."""
+    return for_work(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
 def linear_backward(grad_output, x, weight):
@@ -222,9 +231,7 @@ def linear_backward(grad_output, x, weight):
     check_floats(name, x=x, grad_output=grad_output)
     shape = (*x.shape[:-1], len(weight))
     check_shape(name, "grad_output", grad_output, shape, "that of x Wᵀ")
-    count = math.prod(x.shape[:-1])
-    rows = for_work(x).reshape(count, x.shape[-1])
-    grad = for_work(grad_output).reshape(count, len(weight))
+    rows, grad = in_rows(x), in_rows(grad_output)
     with np.errstate(all="ignore"):  # NaN and infinity show in the result
         grad_x = (grad @ for_work(weight)).reshape(x.shape)
         grads = grad_x, grad.T @ rows, grad.sum(axis=0)

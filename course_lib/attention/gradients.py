@@ -2,18 +2,11 @@
 
 import numpy as np
 
-from course_lib.attention.arguments import (
-    check_floats,
-    check_mask,
-    check_query_key_value,
-    check_shape,
-    for_work,
-    resolve_scale,
-    shape_of_scores,
-)
-from course_lib.attention.functional import softmax_in_place
+from course_lib.attention.arguments import check_floats, check_shape, for_work
+from course_lib.attention.functional import softmax_in_place, through_softmax
 from course_lib.attention.scaled_dot_product import (
     blocked_pairs,
+    checked,
     masked_scores,
     turned,
     weighted_sum,
@@ -79,14 +72,9 @@ def scaled_dot_product_attention_backward(
     >>> grad_key.ravel(), grad_value.ravel()
     (array([-0.5,  0.5]), array([0.5, 0.5]))
     """
-    check_query_key_value(NAME, query, key, value)
-    scores_shape = shape_of_scores(NAME, query, key, value)
-    check_mask(NAME, attn_mask, query.dtype, scores_shape)
-    scale = resolve_scale(NAME, scale, query)
+    *_, of_output, scale = checked(NAME, query, key, value, attn_mask, scale)
     check_floats(NAME, query=query, grad_output=grad_output)
-    leading = np.broadcast_shapes(scores_shape[:-2], value.shape[:-2])
-    shape = (*leading, query.shape[-2], value.shape[-1])
-    check_shape(NAME, "grad_output", grad_output, shape, "that of the output")
+    check_shape(NAME, "grad_output", grad_output, of_output, "that of the output")
 
     arrays = [for_work(array) for array in (grad_output, query, key, value)]
     with np.errstate(all="ignore"):  # exp may underflow to 0; NaN shows in the result
@@ -107,8 +95,7 @@ def pull_back(grad_output, query, key, value, attn_mask, is_causal, scale):
     grad_weights = grad_output @ turned(value)
     if blocked is not None:
         grad_weights = np.where(blocked, 0, grad_weights)
-    mean_grad = (grad_weights * weights).sum(axis=-1, keepdims=True)
-    grad_scores = weights * (grad_weights - mean_grad)
+    grad_scores = through_softmax(grad_weights, weights)
     if blocked is not None:
         grad_scores[np.broadcast_to(blocked, grad_scores.shape)] = 0
     grad_query = scale * weighted_sum(grad_scores, key, blocked)

@@ -1,10 +1,8 @@
 """Three libraries, three kinds of masks: the ways to ours, where True = may attend."""
 
-from numbers import Integral
-
 import numpy as np
 
-from course_lib.attention.arguments import FLOATS, check_array
+from course_lib.attention.arguments import FLOATS, check_array, check_integer
 
 
 def mask_from_torch(attn_mask=None, key_padding_mask=None, *, num_heads=1):
@@ -143,10 +141,7 @@ def split_batch(attn_mask, num_heads):
     """Return (batch, heads, query, key) for a mask with three axes; two stay two."""
     if attn_mask.ndim == 2:
         return attn_mask
-    if isinstance(num_heads, bool) or not isinstance(num_heads, Integral):
-        raise TypeError(
-            f"mask_from_torch: `num_heads` is {num_heads!r}, wanted an integer"
-        )
+    check_integer("mask_from_torch", "num_heads", num_heads)
     if num_heads < 1 or len(attn_mask) % num_heads:
         raise ValueError(
             f"mask_from_torch: `attn_mask` has {len(attn_mask)} masks, which is no "

@@ -1,11 +1,15 @@
 """Multi-head attention: several heads side by side, glued together, and mixed."""
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
-from course_lib.attention.arguments import check_float_array, check_floats, check_shape
+from course_lib.attention.arguments import (
+    check_float_array,
+    check_floats,
+    check_integer,
+    check_shape,
+)
 from course_lib.attention.functional import linear
 from course_lib.attention.scaled_dot_product import scaled_dot_product_attention
 
@@ -284,8 +288,7 @@ def array_of(tensor):
 
 def check_num_heads(function, num_heads, hidden_size):
     """Raise unless the hidden size can be shared out among so many heads."""
-    if isinstance(num_heads, bool) or not isinstance(num_heads, Integral):
-        raise TypeError(f"{function}: `num_heads` is {num_heads!r}, wanted an integer")
+    check_integer(function, "num_heads", num_heads)
     if num_heads < 1 or hidden_size % num_heads:
         raise ValueError(
             f"{function}: hidden size {hidden_size} cannot be shared out evenly among "

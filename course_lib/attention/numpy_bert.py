@@ -15,7 +15,7 @@ from course_lib.attention.bert_weights import (
 )
 from course_lib.attention.functional import gelu, linear
 from course_lib.attention.layer_norm import layer_norm
-from course_lib.attention.masks import check_attention_mask, mask_from_transformers
+from course_lib.attention.masks import check_attention_mask
 from course_lib.attention.multi_head import check_num_heads, merge_heads, split_heads
 from course_lib.attention.scaled_dot_product import scaled_dot_product_attention
 
@@ -288,9 +288,9 @@ class NumpyBert:
             return token_type_ids, None
         check_attention_mask(NAME, attention_mask)
         same_shape("attention_mask", attention_mask, input_ids)
-        allowed = mask_from_transformers(attention_mask)
+        is_padding = attention_mask[:, None, None, :] == 0
         lowest = np.finfo(np.float32).min
-        return token_type_ids, np.where(allowed, np.float32(0), lowest)
+        return token_type_ids, np.where(is_padding, lowest, np.float32(0))
 
 
 def check_ids(name, ids, count, what):

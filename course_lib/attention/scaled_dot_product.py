@@ -3,12 +3,12 @@
 import numpy as np
 
 from course_lib.attention.arguments import (
+    broadcast_shapes,
     check_heads,
     check_mask,
     check_query_key_value,
     for_work,
     resolve_scale,
-    shape_of_scores,
 )
 from course_lib.attention.functional import softmax_in_place
 
@@ -99,18 +99,27 @@ def scaled_dot_product_attention(
     >>> weights.round(3), output.round(3)
     (array([[0.75, 0.25]]), array([[2.]]))
     """
-    check_query_key_value(NAME, query, key, value)
-    if enable_gqa:
-        check_heads(NAME, query, key, value)
-        key, value = repeat_heads(query, key), repeat_heads(query, value)
-    scores_shape = shape_of_scores(NAME, query, key, value)
-    check_mask(NAME, attn_mask, query.dtype, scores_shape)
-    scale = resolve_scale(NAME, scale, query)
-
+    key, value, _, _, scale = checked(
+        NAME, query, key, value, attn_mask, scale, enable_gqa
+    )
     # exp may underflow to 0, and a NaN shows in the result: no warnings.
     with np.errstate(all="ignore"):
         weights, output = attend(query, key, value, attn_mask, is_causal, scale)
     return (output, weights) if return_weights else output
+
+
+def checked(function, query, key, value, attn_mask, scale, enable_gqa=False):
+    """Return key and value for all heads, the shapes of scores and output, the scale.
+
+    Raises whatever is wrong with the arguments, in the name of `function`.
+    """
+    check_query_key_value(function, query, key, value)
+    if enable_gqa:
+        check_heads(function, query, key, value)
+        key, value = repeat_heads(query, key), repeat_heads(query, value)
+    of_scores, of_output = broadcast_shapes(function, query, key, value)
+    check_mask(function, attn_mask, query.dtype, of_scores)
+    return key, value, of_scores, of_output, resolve_scale(function, scale, query)
 
 
 def attend(query, key, value, attn_mask, is_causal, scale):

@@ -2,18 +2,10 @@
 
 import numpy as np
 
-from course_lib.attention.arguments import (
-    check_heads,
-    check_mask,
-    check_query_key_value,
-    for_work,
-    resolve_scale,
-    shape_of_scores,
-    working_dtype,
-)
+from course_lib.attention.arguments import for_work, working_dtype
 from course_lib.attention.scaled_dot_product import (
+    checked,
     hide,
-    repeat_heads,
     turned,
     weighted_sum,
 )
@@ -79,19 +71,13 @@ def streaming_attention(
     >>> streaming_attention(query, key, np.array([[0.0], [8.0]])).round(3)
     array([[2.]])
     """
-    check_query_key_value(NAME, query, key, value)
-    if enable_gqa:
-        check_heads(NAME, query, key, value)
-        key, value = repeat_heads(query, key), repeat_heads(query, value)
-    scores_shape = shape_of_scores(NAME, query, key, value)
-    check_mask(NAME, attn_mask, query.dtype, scores_shape)
-    scale = resolve_scale(NAME, scale, query)
-
-    leading = np.broadcast_shapes(scores_shape[:-2], value.shape[:-2])
-    output = np.empty((*leading, query.shape[-2], value.shape[-1]), query.dtype)
-    whole = output if leading else output[None]
+    key, value, of_scores, of_output, scale = checked(
+        NAME, query, key, value, attn_mask, scale, enable_gqa
+    )
+    output = np.empty(of_output, query.dtype)
+    whole = output if output.ndim > 2 else output[None]
     arrays = [for_work(query), for_work(key), in_rows_with_ones(value)]
-    arrays += [] if attn_mask is None else [np.broadcast_to(attn_mask, scores_shape)]
+    arrays += [] if attn_mask is None else [np.broadcast_to(attn_mask, of_scores)]
     # Broadcast as views: nothing is copied.
     views = [np.broadcast_to(a, (*whole.shape[:-2], *a.shape[-2:])) for a in arrays]
     is_finite = np.isfinite(arrays[2]).all()
@@ -141,7 +127,7 @@ def attend_in_blocks(
     """
     width = min(QUERIES, query.shape[-2])
     # (heads, groups, head_size, queries)
-    columns = in_columns(query[:, rows], width) * scale
+    columns = np.multiply(in_columns(query[:, rows], width), scale, order="C")
     heads, groups, _, _ = columns.shape
     # The lowest finite number, not -inf: for a query that has met no key yet, a hidden
     # score minus that is -inf, and never NaN.
@@ -183,12 +169,12 @@ def keys_in_block(key, value):
 
 
 def in_columns(array, width):
-    """Turn (heads, rows, size) into (heads, groups, size, width), filled up with 0."""
+    """View (heads, rows, size) as (heads, groups, size, width), filled up with 0."""
     heads, rows, size = array.shape
     groups = -(-rows // width)
     if groups * width > rows:
         array = np.pad(array, ((0, 0), (0, groups * width - rows), (0, 0)))
-    return np.ascontiguousarray(turned(array.reshape(heads, groups, width, size)))
+    return turned(array.reshape(heads, groups, width, size))
 
 
 def hide_what_is_ahead(scores, first_query, first_key):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from course_lib.attention.functional import linear
+from course_lib.attention.functional import linear, softmax
 from course_lib.attention.layer_norm import layer_norm
 from course_lib.attention.multi_head import merge_heads
 from course_lib.attention.numpy_bert import add_embeddings
@@ -42,8 +42,7 @@ def over_queries(query, key, value, mask, *, return_weights):
     """Let the columns of the map sum to 1."""
     scores = query @ key.swapaxes(-1, -2) / np.float32(np.sqrt(query.shape[-1]))
     scores = scores if mask is None else scores + mask
-    powers = np.exp(scores - scores.max(axis=-2, keepdims=True))
-    weights = powers / powers.sum(axis=-2, keepdims=True)
+    weights = softmax(scores, axis=-2)
     return weights @ value, weights
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from measure import Row, compare, median_seconds
 
-from course_lib.attention import streaming_attention
-from course_lib.attention.streaming import MOST, QUERIES
+from course_lib.attention import streaming, streaming_attention
 from course_lib.attention.threads import blocks, in_parallel
 
 HEADS, HEAD_SIZE = 12, 32  # as the course's encoder has them
@@ -70,16 +69,18 @@ def textbook(query, key, value):
 
 def only_products(query, key, value):
     """Multiply the matrices of streaming attention, block by block, and do no more."""
-    keys = 62  # in a block of it
-    value = np.insert(value.swapaxes(-1, -2), HEAD_SIZE, 1, axis=1)
+    value = streaming.in_rows_with_ones(value)
+    size = streaming.keys_in_block(key, value)
 
-    def multiply(rows):
-        columns = np.ascontiguousarray(query[:MOST, rows].swapaxes(-1, -2))
-        for some in blocks(key.shape[1], keys):
-            scores = key[:, some] @ columns
-            value[:, :, some] @ scores
+    def multiply(piece):
+        heads, rows = piece
+        columns = streaming.in_columns(query[heads][:, rows], streaming.QUERIES)
+        columns = np.ascontiguousarray(columns)
+        for keys in blocks(key.shape[-2], size):
+            scores = key[heads][:, None, keys] @ columns
+            value[heads][:, None, :, keys] @ scores
 
-    in_parallel(multiply, blocks(query.shape[1], QUERIES))
+    in_parallel(multiply, list(streaming.pieces(query.shape)))
 
 
 def matmul_speed():
