@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import cloudpickle
 
-from course_lib.exercises.worker.guard import LIBRARY, find_loaded
+from course_lib.exercises.worker.guard import find_loaded
+from course_lib.exercises.worker.reach import is_of_library, reachable
 from course_lib.exercises.worker.stuck import explain
 
 SIZE_LIMIT = 64 * 2**20  # bytes of one packed answer
@@ -217,27 +218,14 @@ class Pickler(cloudpickle.Pickler):
         """Pack a module of the learner's own; what is banned in it is left behind."""
         state = {}
         for name, value in vars(module).items():
-            banned = self.bans.name_of(value)
-            if not banned and is_of_library(module.__name__):
-                banned = self.banned_within(value)
+            # Of this library, also what only uses something banned.
+            is_ours = is_of_library(module.__name__)
+            banned = (self.bans.within if is_ours else self.bans.name_of)(value)
             if banned:
                 value = StandIn("banned", banned)
             if not name.startswith("__"):
                 state[name] = value
         return types.ModuleType, (module.__name__,), state
-
-    def banned_within(self, value):
-        """Return the banned name that something of this library uses, or None."""
-        if not self.bans.things or type(value) is types.ModuleType:
-            return None
-        known = self.bans.within
-        if id(value) not in known:  # many modules hold the same functions
-            known[id(value)] = None
-            try:
-                Pickler(Output(), self.bans, self.registered).dump(value)
-            except Banned as found:
-                known[id(value)] = str(found)
-        return known[id(value)]
 
 
 def reduce_file(file):
@@ -261,11 +249,6 @@ def modules_in(data):
 def is_own(name):
     """Whether a module is the learner's or this library's."""
     return not is_installed(name)
-
-
-def is_of_library(name):
-    """Whether a module is this library's."""
-    return name.split(".")[0] == LIBRARY
 
 
 def is_installed(name):
@@ -310,7 +293,6 @@ class Bans:
     def __init__(self, names):
         self.things = {}  # id → the thing, kept so that its id stays its own, and name
         self.places = {}  # where a function of this library is written → name
-        self.within = {}  # id of a thing in a module of this library → what it uses
         for name in names:
             found = find_loaded(name)
             thing = found[2] if found else None
@@ -324,11 +306,15 @@ class Bans:
         _, name = self.things.get(id(thing), (None, None))
         return name or (self.places.get(place_of(thing)) if self.places else None)
 
+    def within(self, thing):
+        """Return the first banned name among all that a thing leads to, or None."""
+        names = map(self.name_of, reachable(thing)) if self.things else ()
+        return next(filter(None, names), None)
+
 
 def place_of(thing):
     """Return file and line of a function of this library, which a copy has as well."""
     if type(thing) is not types.FunctionType:
         return None
     code, home = thing.__code__, thing.__globals__.get("__name__")
-    is_ours = type(home) is str and is_of_library(home)
-    return (code.co_filename, code.co_firstlineno) if is_ours else None
+    return (code.co_filename, code.co_firstlineno) if is_of_library(home) else None
